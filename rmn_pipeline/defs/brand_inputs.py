@@ -1,0 +1,231 @@
+"""From tables in the lake to what planning and comparison of one brand take, and back to files.
+
+Belongs here: reading, handing over, writing. What a mode may see is decided by which of the two view functions
+is called: the clean-room view reads the clean room's released cells and nothing else of the retailer's data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from rmn_pipeline.defs.project import Project, ProjectError
+from rmn_pipeline.defs.sources import load_brand
+from rmn_pipeline.planning import (
+    Plan,
+    PlanningView,
+    PlanRequest,
+    baseline_plan,
+    clean_room_view,
+    full_data_view,
+    oracle_plan,
+)
+from rmn_pipeline.rmis import read_events, read_table
+
+if TYPE_CHECKING:
+    from rmn_pipeline.cleanroom import CleanRoomView
+    from rmn_pipeline.comparison import ComparisonResult
+    from rmn_pipeline.federation import PlanRequestAnswer
+
+BASELINES = ("status_quo", "equal_split", "proportional_to_sales")
+
+
+def plan_start(view: PlanningView) -> date:
+    """The Monday after the last week of history that the view holds."""
+    last_week = view.panel["week"].max()
+    assert isinstance(last_week, date)
+    return last_week + timedelta(days=7)
+
+
+def brand_skus(project: Project, brand_id: str) -> pl.DataFrame:
+    """A brand's products over all retailers' catalogues, one row each."""
+    tables = [read_table(project.lake_dir, "rmis_skus", retailer) for retailer in project.retailer_ids()]
+    skus = pl.concat(tables).filter(pl.col("brand_id") == brand_id)
+    if skus.is_empty():
+        raise ProjectError(f"brand {brand_id!r}: no product of it in any retailer's catalogue.csv.")
+    return skus.unique("sku_id", keep="first", maintain_order=True)
+
+
+def read_incrementality(project: Project, brand_id: str) -> pl.DataFrame:
+    """Read-outs of the brand's past experiments: its own knowledge, so both modes have it."""
+    return pl.read_csv(_private_file(project, brand_id, "experiments.csv"), try_parse_dates=True)
+
+
+def full_data_planning_view(project: Project, brand_id: str) -> PlanningView:
+    """Everything the brand may see when nothing is withheld."""
+    skus = brand_skus(project, brand_id)
+    return full_data_view(
+        read_events(project.lake_dir).filter(pl.col("sku_id").is_in(skus["sku_id"].implode())).collect(),
+        skus,
+        pl.read_parquet(_private_file(project, brand_id, "daily.parquet")),
+        read_incrementality(project, brand_id),
+        brand_id=brand_id,
+        assumed_margin_rate=load_brand(project, brand_id)["assumed_margin_rate"],
+    )
+
+
+def clean_room_planning_view(project: Project, brand_id: str) -> PlanningView:
+    """The released cells of every retailer's clean room, and nothing else of theirs."""
+    skus = brand_skus(project, brand_id)
+    retailers = project.retailer_ids()
+    cells = pl.concat([read_table(project.lake_dir, "clean_room_cells", retailer) for retailer in retailers])
+    audiences = pl.concat(
+        [read_table(project.lake_dir, "clean_room_audiences", retailer) for retailer in retailers]
+    )
+    release = json.loads((project.lake_dir / "clean_room_release" / f"{retailers[0]}.json").read_text())
+    return clean_room_view(
+        cells.filter(pl.col("sku_id").is_in(skus["sku_id"].implode())),
+        audiences,
+        skus,
+        read_incrementality(project, brand_id),
+        brand_id=brand_id,
+        assumed_margin_rate=load_brand(project, brand_id)["assumed_margin_rate"],
+        blocked_fields=tuple(release["blocked_fields"]),
+    )
+
+
+def release_retailer_view(project: Project, retailer_id: str) -> CleanRoomView:
+    """Ask the retailer's clean room for the planning view and store what it released."""
+    from rmn_pipeline.cleanroom import CleanRoom, load_policy, release_view
+    from rmn_pipeline.rmis import write_table
+
+    log = project.landing_dir(retailer_id) / "log"
+    if not any(log.glob("*.parquet")):
+        raise ProjectError(
+            f"{log}: no Parquet file of the retailer's log. `make sample` writes the sample's."
+        )
+    skus = read_table(project.lake_dir, "rmis_skus", retailer_id)
+    room = CleanRoom(
+        str(log / "*.parquet"),
+        load_policy(project.retailer_dir(retailer_id) / "policy.yaml"),
+        ledger=project.lake_dir / "clean_room_ledgers" / f"{retailer_id}.sqlite",
+        sku_ids=skus["sku_id"].to_list(),
+    )
+    first, last = _log_period(project, retailer_id)
+    view = release_view(room, retailer_id=retailer_id, start=first, end=last)
+    write_table(project.lake_dir, "clean_room_cells", retailer_id, view.cells)
+    write_table(project.lake_dir, "clean_room_audiences", retailer_id, view.audience_cells)
+    _write_json(
+        project.lake_dir / "clean_room_release" / f"{retailer_id}.json",
+        {
+            "blocked_fields": list(view.blocked_fields),
+            "suppressed_cells": view.suppressed_cells,
+            "epsilon_spent": view.epsilon_spent,
+        },
+    )
+    return view
+
+
+def _log_period(project: Project, retailer_id: str) -> tuple[date, date]:
+    """First and last day of the reports: the period an analyst would ask for, without opening the log."""
+    day = pl.col("date")
+    days = read_events(project.lake_dir, [retailer_id]).select(
+        day.min().alias("first"), day.max().alias("last")
+    )
+    period = days.collect()
+    return period["first"][0], period["last"][0]
+
+
+def write_plan_request(
+    project: Project, brand_id: str, brief: str, answers: Mapping[str, PlanRequestAnswer]
+) -> None:
+    """Store what the brief was turned into, per mode."""
+    _write_json(
+        project.lake_dir / "plan_request" / f"{brand_id}.json",
+        {
+            "brief": brief,
+            **{
+                mode: {
+                    "request": json.loads(answer.request.canonical_json()),
+                    "adapters_used": list(answer.adapters_used),
+                    "attempts": answer.attempts,
+                }
+                for mode, answer in answers.items()
+            },
+        },
+    )
+
+
+def read_plan_request(project: Project, brand_id: str, mode: str) -> dict[str, Any]:
+    """What the brief was turned into for one mode."""
+    return json.loads((project.lake_dir / "plan_request" / f"{brand_id}.json").read_text())[mode]
+
+
+def write_plan(project: Project, plan: Plan, mode: str) -> None:
+    """Store a plan."""
+    _write_text(project.lake_dir / "plans" / plan.brand_id / f"{mode}.json", plan.model_dump_json(indent=1))
+
+
+def read_plan(project: Project, brand_id: str, mode: str) -> Plan:
+    """A stored plan."""
+    return Plan.model_validate_json((project.lake_dir / "plans" / brand_id / f"{mode}.json").read_text())
+
+
+def compare_brand(project: Project, brand_id: str, replicates: int) -> ComparisonResult:
+    """Judge both plans, the oracle's and simple splits in the sample market's truth.
+
+    Raises:
+        ProjectError: there is no data/world.yaml, so no truth to judge in.
+    """
+    from rmn_pipeline.comparison import compare
+    from rmn_pipeline.world import WorldConfig, build_world
+
+    config_path = project.data_dir / "world.yaml"
+    if not config_path.is_file():
+        raise ProjectError(
+            f"{config_path}: missing. The comparison is judged in the market that it describes."
+        )
+    world = build_world(WorldConfig.from_yaml(config_path))
+    full_view = full_data_planning_view(project, brand_id)
+    plans = {mode: read_plan(project, brand_id, mode) for mode in ("full_data", "clean_room")}
+    request: PlanRequest = plans["full_data"].request
+    start, weeks = plans["full_data"].start_date, plans["full_data"].weeks
+    plans["oracle"] = oracle_plan(request, world.true_arms(brand_id, start, weeks), start_date=start)
+    for kind in BASELINES:
+        plans[kind] = baseline_plan(request, full_view, kind, start_date=start)
+    return compare(
+        brand_id=brand_id,
+        plans=plans,
+        judge=world,
+        request=request,
+        skus=full_view.skus,
+        replicates=replicates,
+        seed=world.config.seed,
+    )
+
+
+def write_comparison(project: Project, result: ComparisonResult) -> None:
+    """Store the figures between the asset that computes them and the one that renders them."""
+    _write_text(project.lake_dir / "comparison" / f"{result.brand_id}.json", result.model_dump_json(indent=1))
+
+
+def read_comparison(project: Project, brand_id: str) -> ComparisonResult:
+    """The stored figures."""
+    from rmn_pipeline.comparison import ComparisonResult
+
+    return ComparisonResult.model_validate_json(
+        (project.lake_dir / "comparison" / f"{brand_id}.json").read_text()
+    )
+
+
+def _private_file(project: Project, brand_id: str, name: str) -> Path:
+    path = project.brand_dir(brand_id) / "private" / name
+    if not path.is_file():
+        raise ProjectError(f"{path}: the brand's private feed is missing. `make sample` writes the sample's.")
+    return path
+
+
+def _write_json(path: Path, value: object) -> None:
+    _write_text(path, json.dumps(value, indent=1))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(path.suffix + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)

@@ -1,0 +1,161 @@
+"""Asset checks: schema per RMIS table (made from the models), conservation of rows, anomalies, budget adds up.
+
+Blocking where a bad table must not flow on. The adapter gate is emitted by the evaluation assets themselves.
+"""
+
+import json
+
+import dagster as dg
+import polars as pl
+from dagster_duckdb import DuckDBResource
+
+from rmn_pipeline.defs.brand_inputs import read_plan
+from rmn_pipeline.defs.metadata import markdown_table
+from rmn_pipeline.defs.project import Project
+from rmn_pipeline.defs.resources import ProjectResource
+from rmn_pipeline.rmis import (
+    RMISAudience,
+    RMISPolicy,
+    RMISRecord,
+    RMISSku,
+    check_table,
+    find_anomalies,
+    read_events,
+    read_table,
+)
+
+RMIS_MODELS = {
+    "rmis_events": RMISRecord,
+    "rmis_skus": RMISSku,
+    "rmis_audiences": RMISAudience,
+    "rmis_policies": RMISPolicy,
+}
+# A cent per allocation item: items are rounded to cents.
+BUDGET_TOLERANCE_USD = 0.01
+
+
+def build_checks(
+    retailers: dg.PartitionsDefinition, brands: dg.PartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """All checks."""
+    return [
+        *[_schema_check(table, retailers) for table in RMIS_MODELS],
+        _conservation_check(retailers),
+        _anomaly_check(retailers),
+        *[_budget_check(mode, brands) for mode in ("full_data", "clean_room")],
+    ]
+
+
+def read_rmis_table(project: Project, table: str, retailer_id: str) -> pl.DataFrame:
+    """One retailer's part of a table."""
+    if table == "rmis_events":
+        return read_events(project.lake_dir, [retailer_id]).collect()
+    return read_table(project.lake_dir, table, retailer_id)
+
+
+def _schema_check(table: str, retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    model = RMIS_MODELS[table]
+
+    @dg.asset_check(
+        name=f"{table}_schema",
+        asset=table,
+        blocking=True,
+        partitions_def=retailers,
+        description=f"Columns, types, nulls, enumerations and ranges are as {model.__name__} says.",
+    )
+    def schema_check(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+        violations = check_table(read_rmis_table(project.paths, table, context.partition_key), model)
+        return dg.AssetCheckResult(
+            passed=not violations,
+            metadata={"violations": "\n".join(str(violation) for violation in violations) or "none"},
+        )
+
+    return schema_check
+
+
+def _conservation_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name="rows_are_conserved",
+        asset="rmis_rejects",
+        additional_deps=["rmis_events"],
+        blocking=True,
+        partitions_def=retailers,
+        description="Rows in the raw feed = events + rejects; counted by DuckDB on the files.",
+    )
+    def rows_are_conserved(
+        context: dg.AssetCheckExecutionContext, project: ProjectResource, duckdb: DuckDBResource
+    ) -> dg.AssetCheckResult:
+        retailer_id = context.partition_key
+        lake = project.paths.lake_dir
+        inventory = json.loads((lake / "raw_feed" / f"{retailer_id}.json").read_text())
+        rows_in = sum(entry["rows"] for entry in inventory)
+        events = lake / "rmis_events" / f"retailer_id={retailer_id}" / "*.parquet"
+        with duckdb.get_connection() as connection:
+            kept = connection.execute("select count(*) from read_parquet(?)", [str(events)]).fetchone()
+        rejected = read_table(lake, "rmis_rejects", retailer_id).height
+        count = kept[0] if kept else 0
+        return dg.AssetCheckResult(
+            passed=rows_in == count + rejected,
+            metadata={"rows_in": rows_in, "events": count, "rejects": rejected},
+        )
+
+    return rows_are_conserved
+
+
+def _anomaly_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name="no_anomalies",
+        asset="rmis_events",
+        partitions_def=retailers,
+        description="Null rates, future dates, spend without impressions, missing days, level shifts: a warning, "
+        "for a person to look at.",
+    )
+    def no_anomalies(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
+        anomalies = find_anomalies(read_rmis_table(project.paths, "rmis_events", context.partition_key))
+        rows = [{"code": a.code, "severity": a.severity, "what": a.message} for a in anomalies]
+        return dg.AssetCheckResult(
+            passed=not anomalies,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={
+                "count": len(anomalies),
+                "anomalies": dg.MetadataValue.md(markdown_table(pl.DataFrame(rows)) if rows else "_none_"),
+            },
+        )
+
+    return no_anomalies
+
+
+def _budget_check(mode: str, brands: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        name="budget_adds_up",
+        asset=f"plan_{mode}",
+        blocking=True,
+        partitions_def=brands,
+        description="Items sum to the planned spend, stay within the budget, and the experiment reserve is as asked.",
+    )
+    def budget_adds_up(
+        context: dg.AssetCheckExecutionContext, project: ProjectResource
+    ) -> dg.AssetCheckResult:
+        plan = read_plan(project.paths, context.partition_key, mode)
+        allocation = plan.allocation_frame()
+        total = float(allocation["spend_usd"].sum())
+        tolerance = BUDGET_TOLERANCE_USD * max(allocation.height, 1)
+        reserve = float(allocation.filter(pl.col("purpose") == "experiment")["spend_usd"].sum())
+        asked = (plan.request.experiment_share or 0.0) * plan.request.budget_usd
+        checks = {
+            "sums_to_planned_spend": abs(total - plan.predicted.spend_usd) <= tolerance,
+            "within_budget": total <= plan.request.budget_usd + tolerance,
+            "reserve_within_request": reserve <= asked + tolerance,
+            "no_negative_item": allocation.is_empty() or float(allocation["spend_usd"].min()) >= 0,  # type: ignore[arg-type]
+        }
+        return dg.AssetCheckResult(
+            passed=all(checks.values()),
+            metadata={
+                **checks,
+                "spend_usd": total,
+                "budget_usd": plan.request.budget_usd,
+                "experiment_usd": reserve,
+            },
+        )
+
+    return budget_adds_up

@@ -1,0 +1,97 @@
+"""Jobs a person or a schedule launches.
+
+`harmonize_retailer` and `plan_brand` are asset jobs with partitions. `train_adapters` and `nightly` cross
+partitionings, which one asset job can't: each walks the chain's steps, every step a run of its own.
+`pretrain_base` makes the small base model again.
+"""
+
+from collections.abc import Callable, Sequence
+
+import dagster as dg
+
+from rmn_pipeline.defs.project import Project
+from rmn_pipeline.defs.resources import ProjectResource
+from rmn_pipeline.defs.workflow import (
+    BRAND_ASSETS,
+    RETAILER_ASSETS,
+    ChainStep,
+    chain_steps,
+    run_steps,
+    training_steps,
+)
+
+DefinitionsFactory = Callable[[], dg.Definitions]
+
+
+def build_jobs(
+    project: Project,
+    retailers: dg.PartitionsDefinition,
+    brands: dg.PartitionsDefinition,
+    definitions: DefinitionsFactory,
+) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
+    """All jobs. `definitions` is called inside a running job to get the assets that it materializes."""
+    return [
+        dg.define_asset_job(
+            "harmonize_retailer",
+            selection=dg.AssetSelection.assets(*RETAILER_ASSETS),
+            partitions_def=retailers,
+            description="One retailer: raw feed to RMIS tables, and the clean room's view.",
+        ),
+        dg.define_asset_job(
+            "plan_brand",
+            selection=dg.AssetSelection.assets(*BRAND_ASSETS),
+            partitions_def=brands,
+            description="One brand: brief to request, both plans, comparison and report.",
+        ),
+        _chain_job(
+            "train_adapters",
+            "All training sets, adapters and evaluations, parents before children. Unchanged adapters are reused.",
+            definitions,
+            lambda: training_steps(project.retailer_ids(), project.brand_ids()),
+        ),
+        _chain_job(
+            "nightly",
+            "The whole chain: every retailer, every adapter, every brand.",
+            definitions,
+            lambda: chain_steps(project.retailer_ids(), project.brand_ids()),
+        ),
+        _pretrain_job(),
+    ]
+
+
+def _chain_job(
+    name: str, description: str, definitions: DefinitionsFactory, steps: Callable[[], Sequence[ChainStep]]
+) -> dg.JobDefinition:
+    @dg.op(name=f"run_{name}")
+    def run_chain(context: dg.OpExecutionContext) -> None:
+        outcomes = run_steps(definitions(), steps(), context.instance)
+        for outcome in outcomes:
+            context.log.info(
+                f"{outcome.step.label}: run {outcome.run_id}, {outcome.wall_seconds:.1f} s, "
+                f"{outcome.reused_assets} assets unchanged and reused"
+            )
+
+    @dg.job(name=name, description=description)
+    def chain() -> None:
+        run_chain()
+
+    return chain
+
+
+def _pretrain_job() -> dg.JobDefinition:
+    @dg.op(pool="torch")
+    def pretrain(context: dg.OpExecutionContext, project: ProjectResource) -> None:
+        from rmn_pipeline.lora.pretrain import PretrainConfig, run_pretraining
+
+        run_pretraining(
+            PretrainConfig.for_profile(project.profile),
+            work_dir=project.paths.lake_dir / "pretrain",
+            out_dir=project.base_dir,
+            progress=context.log.info,
+        )
+
+    @dg.job(description="Pretrain the shipped base model again; resumes from its last checkpoint.")
+    def pretrain_base() -> None:
+        pretrain()
+
+    return pretrain_base

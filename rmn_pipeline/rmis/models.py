@@ -22,8 +22,6 @@ RevenueScope = Literal["same_sku", "total"]
 DateBasis = Literal["ad_interaction", "order"]
 CostBasis = Literal["media", "media_and_fees", "media_fees_and_tax"]
 
-NonNegativeInt = Annotated[int, Field(ge=0)]
-
 
 class RmisModel(BaseModel):
     """What all RMIS rows share: they are immutable, and a column that nobody declared is an error."""
@@ -43,8 +41,8 @@ class RMISRecord(RmisModel):
     audience_id: str | None = None
     campaign_id: str | None = None
     ad_group_id: str | None = None
-    impressions: NonNegativeInt
-    clicks: NonNegativeInt
+    impressions: int = Field(description="May be negative where a network sends correction rows.")
+    clicks: int
     conversions: float = Field(description="In `conversion_unit`; fractional where credit is split.")
     conversion_unit: ConversionUnit
     revenue: float = Field(description="Attributed revenue in `currency`, over `revenue_scope`.")

@@ -1,0 +1,211 @@
+"""The past campaigns: which arms were advertised, what was spent, and what came of it, per arm and day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+
+from rmn_pipeline.world.market import DAY_OF_WEEK_PATTERN, Array, BoolArray, Market, Shelf, stream
+from rmn_pipeline.world.response import IntArray, Response, attributed_revenue, incremental_revenue
+
+
+@dataclass(frozen=True)
+class ArmIndex:
+    """Positions of arms in the market's arrays; all four have the same length."""
+
+    retailer: IntArray
+    placement: IntArray
+    audience: IntArray
+    sku: IntArray
+
+    def __len__(self) -> int:
+        return len(self.retailer)
+
+    @property
+    def four(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+        """Index into arrays over all arms."""
+        return self.retailer, self.placement, self.audience, self.sku
+
+
+@dataclass(frozen=True)
+class History:
+    """Campaign history with its truth.
+
+    `cells` has one row per advertised arm and day with impressions: arm, day, date, the arm's keys, counts and
+    cents as the retailer books them, units_milli (thousandths of a unit), and incremental_revenue_usd, which only
+    the judge may see.
+    """
+
+    arms: ArmIndex
+    cells: pl.DataFrame
+    weekly_spend_usd: Array  # [arm, week]
+
+
+def make_history(market: Market, shelf: Shelf, response: Response) -> History:
+    """Play the campaigns of the past."""
+    rng = stream(market.config.seed, "history")
+    arms = choose_arms(market, rng)
+    budget = _planned_spend(market, shelf, arms, rng)
+    delivery = _deliver(market, response, arms, budget, rng)
+    return _book(market, shelf, response, arms, delivery, rng)
+
+
+def choose_arms(market: Market, rng: np.random.Generator) -> ArmIndex:
+    """Sample the advertised arms: by habit (placements, sales), not by response; every brand at every retailer."""
+    config = market.config
+    shape = (len(config.placements), len(config.audiences), len(market.skus))
+    habit = np.array([placement.spend_weight for placement in config.placements])
+    brands = [brand.brand_id for brand in config.brands]
+    brand_of_sku = np.array([sku.brand_id for sku in market.skus])
+    quotas = _quotas(config.arm_count, np.tile([r.sales_weight for r in config.retailers], len(brands)))
+    chosen: list[tuple[int, int]] = []
+    for brand_index, brand_id in enumerate(brands):
+        weight = habit[:, None, None] * np.sqrt(market.sales_index)[None, None, :]
+        weight = np.broadcast_to(weight * (brand_of_sku == brand_id), shape).ravel()
+        for retailer in range(len(config.retailers)):
+            quota = min(quotas[brand_index * len(config.retailers) + retailer], np.count_nonzero(weight))
+            picks = rng.choice(weight.size, quota, replace=False, p=weight / weight.sum())
+            chosen += [(retailer, int(pick)) for pick in np.sort(picks)]
+    retailer_of, flat = np.array(chosen).T
+    placement, audience, sku = np.unravel_index(flat, shape)
+    return ArmIndex(retailer_of, placement.astype(np.int64), audience.astype(np.int64), sku.astype(np.int64))
+
+
+def _quotas(total: int, weights: Array) -> list[int]:
+    share = np.maximum(weights / weights.sum() * total, 1.0)
+    quotas = np.floor(share).astype(int)
+    short = total - int(quotas.sum())
+    for position in np.argsort(quotas - share)[: max(short, 0)]:
+        quotas[position] += 1
+    return [int(quota) for quota in quotas]
+
+
+def _planned_spend(market: Market, shelf: Shelf, arms: ArmIndex, rng: np.random.Generator) -> Array:
+    """Weekly budgets [arm, week]: flights, size by the SKU's sales, level following demand."""
+    config = market.config
+    weeks = len(shelf.mondays)
+    on_air = _flights(len(arms), weeks, config.duty_cycle, config.mean_flight_weeks, rng)
+    size = market.sales_index[arms.sku] ** config.spend_sales_exponent
+    size = size * np.exp(rng.normal(0.0, 0.3, len(arms)))
+    demand = shelf.demand_index[arms.retailer, arms.sku] ** config.spend_endogeneity
+    level = size[:, None] * demand * np.exp(rng.normal(0.0, config.spend_noise, (len(arms), weeks)))
+    level *= on_air
+    brand_of_arm = np.array([market.skus[sku].brand_id for sku in arms.sku])
+    for brand_id in np.unique(brand_of_arm):
+        rows = brand_of_arm == brand_id
+        mean_level = level[rows].sum() / max(config.duty_cycle * rows.sum() * weeks, 1.0)
+        level[rows] *= config.weekly_spend_usd / max(mean_level, 1e-9)
+    return level
+
+
+def _flights(arms: int, weeks: int, duty: float, length: float, rng: np.random.Generator) -> BoolArray:
+    stop = 1.0 / length
+    start = min(stop * duty / (1.0 - duty), 1.0)
+    uniforms = rng.random((weeks, arms))
+    on_air = np.empty((weeks, arms), dtype=bool)
+    on_air[0] = uniforms[0] < duty
+    for week in range(1, weeks):
+        on_air[week] = np.where(on_air[week - 1], uniforms[week] >= stop, uniforms[week] < start)
+    return on_air.T
+
+
+@dataclass(frozen=True)
+class _Delivery:
+    """What was shown, clicked and billed, [arm, day]."""
+
+    impressions: IntArray
+    clicks: IntArray
+    cost_cents: IntArray
+
+
+def _deliver(
+    market: Market, response: Response, arms: ArmIndex, budget: Array, rng: np.random.Generator
+) -> _Delivery:
+    rate = np.array([p.click_through_rate for p in market.config.placements])[arms.placement, None]
+    cost = response.cost_per_click_usd[arms.retailer, arms.placement][:, None]
+    pattern = DAY_OF_WEEK_PATTERN / DAY_OF_WEEK_PATTERN.sum()
+    daily = (budget[:, :, None] * pattern).reshape(len(arms), -1)
+    daily = daily * np.exp(rng.normal(0.0, 0.1, daily.shape))
+    impressions = rng.poisson(daily / (cost * rate))
+    clicks = rng.binomial(impressions, np.broadcast_to(rate, daily.shape))
+    price = cost * np.exp(rng.normal(0.0, 0.05, daily.shape))
+    return _Delivery(impressions, clicks, np.rint(clicks * price * 100).astype(np.int64))
+
+
+def _book(
+    market: Market,
+    shelf: Shelf,
+    response: Response,
+    arms: ArmIndex,
+    delivery: _Delivery,
+    rng: np.random.Generator,
+) -> History:
+    """Turn spend into true sales and claimed orders, and lay the cells out as a table."""
+    config = market.config
+    weeks = len(shelf.mondays)
+    cost_usd = delivery.cost_cents / 100.0
+    weekly = cost_usd.reshape(len(arms), weeks, 7).sum(axis=2)
+    # A week's sales come from the week's spend; its days get them in step with what they spent and had on the shelf.
+    sold = incremental_revenue(
+        weekly,
+        response.initial_iroas[arms.four][:, None],
+        response.half_saturation_usd[arms.four][:, None],
+    )
+    noise = np.exp(rng.normal(-0.5 * config.response_noise**2, config.response_noise, weekly.shape))
+    demand = shelf.demand_index[arms.retailer, arms.sku]
+    per_dollar = np.repeat(
+        np.divide(sold, weekly, out=np.zeros_like(sold), where=weekly > 0) * noise * demand, 7, 1
+    )
+    in_stock = shelf.in_stock[arms.retailer, arms.sku].astype(float)
+    incremental = per_dollar * cost_usd * in_stock
+    price = np.repeat(shelf.price_usd[arms.retailer, arms.sku], 7, axis=1)
+    claimed = attributed_revenue(
+        incremental,
+        delivery.clicks.astype(float),
+        response.organic_credit[arms.retailer, arms.placement][:, None],
+        response.capture_share[arms.retailer, arms.placement][:, None],
+        price,
+        np.repeat(demand, 7, axis=1) * market.sales_index[arms.sku][:, None] * in_stock,
+    )
+    order_value = price * config.units_per_order
+    orders = rng.poisson(claimed / order_value)
+    basket = rng.gamma(16.0 * np.maximum(orders, 1), 1.0 / (16.0 * np.maximum(orders, 1)))
+    revenue_cents = np.rint(orders * order_value * basket * 100).astype(np.int64)
+    units = np.rint(orders * config.units_per_order * basket * 1000).astype(np.int64)
+    values = {
+        "impressions": delivery.impressions,
+        "clicks": delivery.clicks,
+        "orders": orders,
+        "units_milli": units,
+        "revenue_cents": revenue_cents,
+        "cost_cents": delivery.cost_cents,
+        "incremental_revenue_usd": incremental,
+    }
+    return History(arms=arms, cells=_table(market, arms, values), weekly_spend_usd=weekly)
+
+
+def _table(market: Market, arms: ArmIndex, values: dict[str, Array | IntArray]) -> pl.DataFrame:
+    config = market.config
+    arm, day = np.nonzero(values["impressions"][:, : config.days])
+    keys = pl.DataFrame(
+        {
+            "arm": np.arange(len(arms)),
+            "retailer_id": [config.retailers[i].retailer_id for i in arms.retailer],
+            "brand_id": [market.skus[i].brand_id for i in arms.sku],
+            "placement_type": [config.placements[i].placement_type for i in arms.placement],
+            "audience_id": [config.audiences[i] for i in arms.audience],
+            "sku_id": [market.skus[i].sku_id for i in arms.sku],
+        }
+    )
+    dates = pl.Series("date", [config.start_date + timedelta(days=d) for d in range(config.days)])
+    cells = pl.DataFrame(
+        {"arm": arm, "day": day, **{name: value[arm, day] for name, value in values.items()}}
+    )
+    return (
+        cells.with_columns(dates.gather(day))
+        .join(keys, on="arm", maintain_order="left")
+        .sort("retailer_id", "day", "arm")
+    )

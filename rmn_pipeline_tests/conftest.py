@@ -26,9 +26,9 @@ TINY_BRIEF = (
 
 def tiny_world_settings() -> dict[str, object]:
     """Settings of the tiny market: the fields of `WorldConfig` that differ from the sample."""
-    from rmn_pipeline.world import WorldConfig
+    from rmn_pipeline.world import tiny_config
 
-    return WorldConfig.tiny().model_dump(mode="json")
+    return tiny_config().model_dump(mode="json")
 
 
 def make_tiny_project(root: Path) -> Path:

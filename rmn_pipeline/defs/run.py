@@ -78,15 +78,16 @@ def _write_sample(project: Project) -> None:
     config_path = project.data_dir / "world.yaml"
     if not config_path.is_file():
         return
-    from rmn_pipeline.world import WorldConfig, build_world, landing_is_current
+    from rmn_pipeline.world import WorldConfig, build_world
+    from rmn_pipeline.world.landing import intact_landing
 
     config = WorldConfig.from_yaml(config_path)
-    if landing_is_current(config, project.data_dir):
+    if intact_landing(project.data_dir, config):
         print("sample market: landing files are there and unchanged")
         return
     started = time.monotonic()
-    build_world(config).write_landing(project.data_dir)
-    print(f"sample market: landing files written in {time.monotonic() - started:.1f} s")
+    written = build_world(config).write_landing(project.data_dir).written
+    print(f"sample market: {len(written)} landing files written in {time.monotonic() - started:.1f} s")
 
 
 def _resources(project: Project, profile: str) -> dict[str, Any]:

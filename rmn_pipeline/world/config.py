@@ -181,7 +181,7 @@ class WorldConfig(BaseModel):
     spend_noise: float = Field(default=0.35, ge=0, description="Log sd of weekly spend around its rule.")
 
     initial_iroas: float = Field(
-        default=5.0,
+        default=4.05,
         gt=0,
         description="Median incremental revenue of an arm's first dollar; the market's scale.",
     )

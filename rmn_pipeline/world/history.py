@@ -66,8 +66,9 @@ def choose_arms(market: Market, rng: np.random.Generator) -> ArmIndex:
         weight = habit[:, None, None] * np.sqrt(market.sales_index)[None, None, :]
         weight = np.broadcast_to(weight * (brand_of_sku == brand_id), shape).ravel()
         for retailer in range(len(config.retailers)):
-            quota = min(quotas[brand_index * len(config.retailers) + retailer], np.count_nonzero(weight))
-            picks = rng.choice(weight.size, quota, replace=False, p=weight / weight.sum())
+            quota = min(quotas[brand_index * len(config.retailers) + retailer], int(np.count_nonzero(weight)))
+            share = np.asarray(weight / weight.sum(), dtype=np.float64)
+            picks = rng.choice(int(share.size), size=int(quota), replace=False, p=share)
             chosen += [(retailer, int(pick)) for pick in np.sort(picks)]
     retailer_of, flat = np.array(chosen).T
     placement, audience, sku = np.unravel_index(flat, shape)

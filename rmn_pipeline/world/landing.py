@@ -67,8 +67,9 @@ def write_landing(data_dir: Path, market: Market, shelf: Shelf, history: History
             _write_atomically(data_dir / name, content)
             written.append(name)
     _remove_outdated(data_dir, set(old["files"]) - set(files))
+    digest = landing_digest(config)
     manifest = {
-        "config_digest": landing_digest(config),
+        "config_digest": digest,
         "seed": config.seed,
         "start_date": config.start_date.isoformat(),
         "days": config.days,
@@ -77,7 +78,7 @@ def write_landing(data_dir: Path, market: Market, shelf: Shelf, history: History
     # Last, so that a half-written world never looks complete.
     _write_atomically(data_dir / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
     reused = tuple(name for name in files if name not in set(written))
-    return LandingManifest(manifest["config_digest"], files, tuple(written), reused)
+    return LandingManifest(digest, files, tuple(written), reused)
 
 
 def _all_files(market: Market, shelf: Shelf, history: History) -> Iterator[tuple[str, bytes]]:

@@ -9,7 +9,6 @@ import zlib
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from rmn_pipeline.world.config import WorldConfig
 from rmn_pipeline.world.market import Array, stream
@@ -112,7 +111,7 @@ def _place_clicks(
 
 def _place_orders(
     cells: pl.DataFrame, click_row: IntArray, rows: int, rng: np.random.Generator
-) -> tuple[IntArray, NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[IntArray, Array, Array]:
     """Hang every order on a click of its cell; returns orders, revenue cents and thousandths of units per row."""
     orders, clicks = cells["orders"].to_numpy(), cells["clicks"].to_numpy()
     cell = np.repeat(np.arange(len(orders)), orders)
@@ -122,8 +121,11 @@ def _place_orders(
     weights = rng.gamma(4.0, 0.25, len(cell))
     revenue = split_exactly(cells["revenue_cents"].to_numpy(), cell, weights)
     units = split_exactly(cells["units_milli"].to_numpy(), cell, weights)
-    return (
-        np.bincount(row, minlength=rows),
-        np.bincount(row, weights=revenue, minlength=rows),
-        np.bincount(row, weights=units, minlength=rows),
-    )
+    return np.bincount(row, minlength=rows), _add_up(row, revenue, rows), _add_up(row, units, rows)
+
+
+def _add_up(row: IntArray, amounts: IntArray, rows: int) -> Array:
+    """Sum of the amounts on each row."""
+    total: Array = np.zeros(rows)
+    np.add.at(total, row, amounts)
+    return total

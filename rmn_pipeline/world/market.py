@@ -140,6 +140,8 @@ def make_shelf(market: Market) -> Shelf:
         mondays=mondays,
         promo=promo,
         demand_index=season * (1.0 + config.promo_lift * promo),
-        price_usd=np.round(market.base_price_usd[:, :, None] * (1.0 - config.promo_depth * promo), 2),
+        price_usd=np.round(
+            market.base_price_usd[:, :, None] * np.where(promo, 1.0 - config.promo_depth, 1.0), 2
+        ),
         in_stock=np.moveaxis(in_stock, 0, -1),
     )

@@ -27,15 +27,12 @@ def private_daily(market: Market, shelf: Shelf, history: History, brand_id: str)
     organic = rng.poisson(expected)
     units = organic + rng.poisson(_incremental_units(market, history, own) / price)
     size = retailers * len(own)
-    frame = pl.DataFrame(
-        {
-            "brand_id": [brand_id],
-            "retailer_id": [[retailer.retailer_id for retailer in config.retailers]],
-            "sku_id": [[market.skus[index].sku_id for index in own]],
-            "date": [[config.start_date + timedelta(days=day) for day in range(days)]],
-        }
+    dates = [config.start_date + timedelta(days=day) for day in range(days)]
+    frame = (
+        pl.DataFrame({"brand_id": brand_id, "retailer_id": [spec.retailer_id for spec in config.retailers]})
+        .join(pl.DataFrame({"sku_id": [market.skus[index].sku_id for index in own]}), how="cross")
+        .join(pl.DataFrame({"date": dates}), how="cross")
     )
-    frame = frame.explode("retailer_id").explode("sku_id").explode("date")
     return frame.with_columns(
         price_usd=pl.Series(price.reshape(-1)),
         unit_cost_usd=pl.Series(np.tile(np.repeat(market.unit_cost_usd[own], days), retailers)),

@@ -48,8 +48,8 @@ def native_id(network: NetworkName, sku: Sku) -> str:
             letters.append(_ASIN_LETTERS[position])
         return "B0" + "".join(letters)
     if network == "criteo_retail_media":
-        return f"T-{stable_number(f'criteo:{sku.sku_id}', 8)}"
-    return str(stable_number(f"{network}:{sku.sku_id}", 9))
+        return f"T-{stable_number(f'criteo:{sku.sku_id}', 11)}"
+    return str(stable_number(f"{network}:{sku.sku_id}", 11))
 
 
 def make_catalog(config: WorldConfig) -> tuple[Sku, ...]:

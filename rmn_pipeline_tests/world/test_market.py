@@ -5,6 +5,7 @@ import polars as pl
 from stdnum import ean
 
 from rmn_pipeline.world import World, build_world, tiny_config
+from rmn_pipeline.world.catalog import make_catalog, native_id
 
 
 def test_gtins_are_unique_and_their_check_digits_valid(sample_world: World) -> None:
@@ -94,3 +95,9 @@ def test_margins_differ_by_line_and_product(sample_world: World) -> None:
     assert 0.25 < rate.mean() < 0.4
     assert rate.std() > 0.05
     assert (rate > 0).all()
+
+
+def test_native_ids_stay_unique_in_the_largest_catalog() -> None:
+    skus = make_catalog(tiny_config(skus=5000))
+    for retailer in tiny_config().retailers:
+        assert len({native_id(retailer.network, sku) for sku in skus}) == 5000

@@ -1,0 +1,46 @@
+"""The experiment reserve: Thompson sampling by re-solving the plan on draws from the response posterior.
+
+Each draw is one belief about every arm; the plan that would be best under it shows where learning could pay. The
+average of those plans is feasible, because each of them obeys the same limits on the expected curves and the
+limits are convex. The final plan follows it with the reserve's share of the money, and the expected optimum with
+the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.layout import Experiment
+from rmn_pipeline.planning.problem import Problem
+from rmn_pipeline.planning.solver import cut, solve
+
+FUNDED_USD = 1.0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The money split between what is believed best and what is worth trying."""
+
+    working: Floats
+    experiment: Experiment
+
+
+def explore(
+    problem: Problem, optimum: Floats, initial_draws: Floats, half_draws: Floats, share: float, segments: int
+) -> Mixture:
+    """Split the plan: `share` of the money follows the draws, the rest the optimum. Draws are draws × arms."""
+    spends = np.array(
+        [
+            solve(problem, cut(problem, HillCurves(initial, half), segments)).spend
+            for initial, half in zip(initial_draws, half_draws, strict=True)
+        ]
+    )
+    return Mixture(
+        working=(1.0 - share) * optimum,
+        experiment=Experiment(
+            spend=share * spends.mean(axis=0), propensity=(spends > FUNDED_USD).mean(axis=0)
+        ),
+    )

@@ -1,0 +1,199 @@
+"""From spend per arm to a `Plan`: items at full arm grain, what they are expected to bring, and the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.plan import (
+    AllocationItem,
+    Plan,
+    PlanMode,
+    PlanStatus,
+    Predicted,
+    Purpose,
+    Relaxation,
+    plan_digest,
+)
+from rmn_pipeline.planning.request import PlanRequest
+from rmn_pipeline.planning.scenario import Arm, Scenario
+
+AudienceShares = dict[tuple[str, str], list[tuple[str, float]]]
+CENTS = 100
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The experiment reserve's spend per arm and how often posterior draws funded each arm."""
+
+    spend: Floats
+    propensity: Floats
+
+
+@dataclass(frozen=True)
+class PlanHeader:
+    """Everything of a plan that does not follow from its spend."""
+
+    mode: PlanMode
+    status: PlanStatus
+    request: PlanRequest | None = None
+    duals: dict[str, float] = field(default_factory=dict)
+    binding: tuple[str, ...] = ()
+    infeasible_because: tuple[str, ...] = ()
+    relaxations: tuple[Relaxation, ...] = ()
+    certified_gap: float | None = None
+    blocked_fields: tuple[str, ...] = ()
+    adapters_used: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How spend becomes items: the smallest booking, audience splits, posterior draws of the plan's iROAS."""
+
+    minimum_booking_usd: float = 0.01
+    audience_shares: AudienceShares = field(default_factory=dict)
+    initial_draws: Floats | None = None
+    half_draws: Floats | None = None
+
+
+def build_plan(
+    scenario: Scenario,
+    working: Floats,
+    header: PlanHeader,
+    experiment: Experiment | None = None,
+    layout: Layout | None = None,
+) -> Plan:
+    """Lay spend out into items, rounded down to cents so that no limit is broken by rounding."""
+    how = layout or Layout()
+    extra = experiment or Experiment(np.zeros_like(working), np.zeros_like(working))
+    curves = _curves(scenario)
+    total = working + extra.spend
+    returns = curves.response(total)
+    items = tuple(
+        item
+        for index, arm in enumerate(scenario.arms)
+        for purpose, spend in _purposes(working, extra, index)
+        for item in _items(arm, purpose, spend, _return_per_dollar(returns, total, index), extra, index, how)
+    )
+    predicted = _predicted(items, scenario, _interval(scenario, total, how))
+    request_text = "" if header.request is None else header.request.canonical_json()
+    spending = ";".join(f"{item.model_dump_json()}" for item in items)
+    return Plan(
+        plan_id=plan_digest(
+            scenario.brand_id, header.mode, request_text, scenario.start_date.isoformat(), spending
+        ),
+        brand_id=scenario.brand_id,
+        start_date=scenario.start_date,
+        weeks=scenario.weeks,
+        objective=scenario.objective,
+        budget_usd=scenario.budget_usd,
+        allocation=items,
+        predicted=predicted,
+        unspent_usd=round(scenario.budget_usd - predicted.spend_usd, 2),
+        **{name: getattr(header, name) for name in header.__dataclass_fields__},
+    )
+
+
+def audience_table(shares: pl.DataFrame | None) -> AudienceShares:
+    """Audience shares as a look-up by retailer and placement."""
+    table: AudienceShares = {}
+    if shares is not None:
+        for retailer, placement, audience, share in shares.select(
+            "retailer_id", "placement_type", "audience_id", "share"
+        ).iter_rows():
+            table.setdefault((retailer, placement), []).append((audience, share))
+    return table
+
+
+def _curves(scenario: Scenario) -> HillCurves:
+    initial = np.array([arm.initial_iroas * arm.in_stock_probability for arm in scenario.arms])
+    half = np.array([arm.half_saturation_usd_per_week for arm in scenario.arms])
+    return HillCurves(initial, half).over_weeks(scenario.weeks)
+
+
+def _purposes(working: Floats, experiment: Experiment, index: int) -> tuple[tuple[Purpose, float], ...]:
+    return (("working", float(working[index])), ("experiment", float(experiment.spend[index])))
+
+
+def _return_per_dollar(returns: Floats, total: Floats, index: int) -> float:
+    return float(returns[index] / total[index]) if total[index] > 0 else 0.0
+
+
+def _items(
+    arm: Arm,
+    purpose: Purpose,
+    spend: float,
+    per_dollar: float,
+    experiment: Experiment,
+    index: int,
+    layout: Layout,
+) -> Iterator[AllocationItem]:
+    explored = experiment.spend.any()
+    for audience, share in _audiences(arm, layout.audience_shares):
+        booked = np.floor(spend * share * CENTS + 1e-6) / CENTS
+        if booked < layout.minimum_booking_usd:
+            continue
+        revenue = booked * per_dollar
+        yield AllocationItem(
+            retailer_id=arm.retailer_id,
+            placement_type=arm.placement_type,
+            audience_id=audience,
+            sku_id=arm.sku_id,
+            spend_usd=booked,
+            purpose=purpose,
+            predicted_incremental_revenue_usd=revenue,
+            predicted_incremental_margin_usd=revenue * arm.margin_rate,
+            predicted_conversions=revenue / arm.revenue_per_conversion_usd,
+            exploration_propensity=float(experiment.propensity[index]) if explored else None,
+        )
+
+
+def _audiences(arm: Arm, shares: AudienceShares) -> list[tuple[str | None, float]]:
+    if arm.audience_id is not None:
+        return [(arm.audience_id, 1.0)]
+    known = shares.get((arm.retailer_id, arm.placement_type), [])
+    return [*known] or [(None, 1.0)]
+
+
+def _interval(scenario: Scenario, total: Floats, layout: Layout) -> tuple[float, float] | None:
+    """90 % posterior interval of the whole plan's iROAS."""
+    if layout.initial_draws is None or layout.half_draws is None or total.sum() <= 0:
+        return None
+    half = layout.half_draws * scenario.weeks
+    revenue = (layout.initial_draws * total / (1.0 + total / half)).sum(axis=1)
+    low, high = np.quantile(revenue / total.sum(), [0.05, 0.95])
+    return float(low), float(high)
+
+
+def _predicted(
+    items: tuple[AllocationItem, ...], scenario: Scenario, interval: tuple[float, float] | None
+) -> Predicted:
+    factor = {arm.key: arm.attributed_per_incremental for arm in scenario.arms}
+    spend = sum(item.spend_usd for item in items)
+    revenue = sum(item.predicted_incremental_revenue_usd for item in items)
+    attributed = sum(item.predicted_incremental_revenue_usd * _attribution(item, factor) for item in items)
+    return Predicted(
+        spend_usd=spend,
+        incremental_revenue_usd=revenue,
+        incremental_margin_usd=sum(item.predicted_incremental_margin_usd for item in items),
+        iroas=revenue / spend if spend > 0 else None,
+        conversions=sum(item.predicted_conversions for item in items),
+        attributed_revenue_usd=attributed,
+        roas=attributed / spend if spend > 0 else None,
+        iroas_low=interval[0] if interval else None,
+        iroas_high=interval[1] if interval else None,
+    )
+
+
+def _attribution(item: AllocationItem, factor: dict[tuple[str, str, str | None, str], float]) -> float:
+    whole = (item.retailer_id, item.placement_type, item.audience_id, item.sku_id)
+    return (
+        factor[whole]
+        if whole in factor
+        else factor[(item.retailer_id, item.placement_type, None, item.sku_id)]
+    )

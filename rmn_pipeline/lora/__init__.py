@@ -1,7 +1,7 @@
 """Language models of the pipeline: the base model, its corpus, training sets, adapters and their composition.
 
-Nothing heavy is imported here: `rmn_pipeline.lora.train`, `.stack` and `.quantize` (torch, peft, trl) are imported
-by the step that needs them.
+Nothing heavy is imported here: `rmn_pipeline.lora.train`, `.stack` and `.quantize` (torch, peft, trl) are
+imported by the step that needs them.
 """
 
 from rmn_pipeline.lora.prompts import (

@@ -1,6 +1,7 @@
-"""What the model reads and writes: role markers, one prompt form per task, candidate fields for schema mapping.
+"""What the model reads and writes: role markers, one prompt form per task, candidate fields for mapping.
 
-Training, inference and evaluation all render through here, so that a model never meets a form it was not trained on.
+Training, inference and evaluation all render through here, so that a model never meets a form that it was
+not trained on.
 """
 
 import re
@@ -105,7 +106,7 @@ def render_prose(text: str) -> str:
 
 
 def mapping_prompt(header: str, samples: Sequence[str], candidates: Sequence[str]) -> str:
-    """Return the mapping question: a raw column's header, up to three of its values, and the fields to choose from.
+    """Return the mapping question: a raw column's header, up to three of its values, the fields to choose from.
 
     `none` is always the last choice; the answer is one of the listed names.
     """

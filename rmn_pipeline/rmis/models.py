@@ -146,6 +146,12 @@ def polars_schema(model: type[BaseModel]) -> dict[str, pl.DataType]:
     return {name: _polars_type(field.annotation) for name, field in model.model_fields.items()}
 
 
+def enumerated_values(model: type[BaseModel], field: str) -> tuple[str, ...]:
+    """The values that a column may take where its model lists them; empty where it does not."""
+    bare, _ = unwrap_annotation(model.model_fields[field].annotation)
+    return get_args(bare) if get_origin(bare) is Literal else ()
+
+
 def empty_table(model: type[BaseModel]) -> pl.DataFrame:
     """A table of `model` with no rows."""
     return pl.DataFrame(schema=polars_schema(model))

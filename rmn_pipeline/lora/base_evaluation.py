@@ -65,12 +65,12 @@ def complete(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     answers = [""] * len(prompts)
     tokenizer.padding_side = "left"
-    generate: Any = model.generate
+    anything: Any = model
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = tokenizer([prompts[index] for index in chosen], return_tensors="pt", padding=True)
         with torch.no_grad():
-            output = generate(
+            output = anything.generate(
                 input_ids=batch["input_ids"],
                 attention_mask=batch["attention_mask"],
                 max_new_tokens=max_new_tokens,

@@ -3,7 +3,7 @@
 from random import Random
 
 from rmn_pipeline.lora.corpus import values
-from rmn_pipeline.lora.corpus.phrases import view
+from rmn_pipeline.lora.corpus.phrases import PLACEMENT_NAMES, view
 
 DEFINITIONS: dict[str, str] = {
     "ROAS": "attributed revenue divided by ad spend",
@@ -96,6 +96,26 @@ QUESTIONS: tuple[str, ...] = (
     "I keep hearing {term}. What is it?",
 )
 
+LINE_QUESTIONS: tuple[str, ...] = (
+    "Which line is {name}?",
+    "Which line of {brand} is {name}?",
+    "Line id of {name}?",
+    "What is the line id of {name}?",
+    "{brand}: which line is meant by {name}?",
+    "{name} is which line?",
+    "Which line does {brand} mean by {name}?",
+    "Give the line id for {name} of {brand}.",
+)
+PLACEMENT_QUESTIONS: tuple[str, ...] = (
+    "Which placement is {name}?",
+    "What placement is meant by {name}?",
+    "{name} is which placement?",
+    "Placement id of {name}?",
+    "Name the placement for {name}.",
+    "Which placement type do {name} belong to?",
+    "Under which placement do we book {name}?",
+)
+
 _RATIOS: tuple[tuple[str, str, str], ...] = (
     ("spend {b}, attributed revenue {a}", "ROAS", ""),
     ("spend {b}, incremental revenue {a}", "iROAS", ""),
@@ -130,8 +150,11 @@ _PROSE: tuple[str, ...] = (
 
 def generate_definition(rng: Random, split: str = "train") -> tuple[str, str, str]:
     """Draw a question about a term or a tiny ratio; return prompt, answer and template."""
-    if rng.random() < 0.3:
+    kind = rng.random()
+    if kind < 0.25:
         return _arithmetic(rng)
+    if kind < 0.45:
+        return _naming(rng, split)
     term = rng.choice(sorted(DEFINITIONS))
     question = rng.choice(view(QUESTIONS, split))
     return question.replace("{term}", term), DEFINITIONS[term], f"question:{question}"
@@ -143,6 +166,24 @@ def _arithmetic(rng: Random) -> tuple[str, str, str]:
     quotient = rng.randint(1, 12)
     prompt = f"{given.format(a=divisor * quotient, b=divisor)}: {name}?"
     return prompt, str(quotient), f"ratio:{name}"
+
+
+def _naming(rng: Random, split: str) -> tuple[str, str, str]:
+    """Ask for the id behind a plainly named product line or placement."""
+    if rng.random() < 0.3:
+        placement = rng.choice(sorted(PLACEMENT_NAMES))
+        question = rng.choice(view(PLACEMENT_QUESTIONS, split))
+        return (
+            question.replace("{name}", rng.choice(PLACEMENT_NAMES[placement])),
+            placement,
+            f"question:{question}",
+        )
+    line = values.sample_line_id(rng)
+    question = rng.choice(view(LINE_QUESTIONS, split))
+    text = question.replace("{name}", values.line_text(rng, line)).replace(
+        "{brand}", values.sample_brand_id(rng)
+    )
+    return text, line, f"question:{question}"
 
 
 def generate_prose(rng: Random) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 
 from rmn_pipeline.lora.corpus import values
-from rmn_pipeline.lora.prompts import NO_FIELD, candidate_fields, mapping_prompt
+from rmn_pipeline.lora.prompts import CANONICAL_FIELDS, NO_FIELD, candidate_fields, mapping_prompt
 
 # Name stems as words; the naming convention joins them.
 STEMS: dict[str, tuple[str, ...]] = {
@@ -389,6 +389,7 @@ OTHER_STEMS: tuple[tuple[str, str], ...] = (
 )
 _WINDOWED = {"conversions", "revenue"}
 _WINDOWS = (("1d", "1 day"), ("3d", "3 days"), ("7d", "7 days"), ("14d", "14 days"), ("30d", "30 days"))
+_RULES = (("linear",), ("last", "touch"), ("total",), ("click",), ("clicks",), ("all", "skus"), ("count",))
 _PREFIXES = (
     "event",
     "metric",
@@ -423,7 +424,7 @@ def reserved_header(header: str) -> bool:
 
 def styled_header(rng: Random, words: list[str]) -> str:
     """Join a header's words in one of the naming conventions that networks use."""
-    camel = words[0] + "".join(word.title() for word in words[1:])
+    camel = words[0] + "".join(word if word[0].isdigit() else word.title() for word in words[1:])
     styles: list[Callable[[], str]] = [
         lambda: camel,
         lambda: "_".join(words),
@@ -456,8 +457,16 @@ def generate_mapping(rng: Random, split: str = "train") -> MappingExample:
 
 
 def mapping_example(rng: Random, header: str, field: str, samples: list[str]) -> MappingExample:
-    """Return the question about a column with shuffled candidates; the right field is always among them."""
+    """Return the question about a column with shuffled candidates; the right field is always among them.
+
+    Half of the time random fields replace the weaker candidates: otherwise an unlikely candidate would give the
+    answer away, because only the right field is ever put in by hand.
+    """
     candidates = candidate_fields(header)
+    if rng.random() < 0.5:
+        strong = candidates[: rng.choice((2, 3))]
+        others = [name for name in CANONICAL_FIELDS if name not in strong]
+        candidates = strong + rng.sample(others, len(candidates) - len(strong))
     if field != NO_FIELD and field not in candidates:
         candidates[-1] = field
     rng.shuffle(candidates)
@@ -477,6 +486,8 @@ def _column(rng: Random) -> tuple[str, str, list[str]]:
         kind = field
         if field in _WINDOWED and rng.random() < 0.6:
             words = _with_window(rng, words)
+        elif field in _WINDOWED and rng.random() < 0.3:
+            words = [*words, *rng.choice(_RULES)]
     count = rng.choice((0, 1, 2, 3, 3, 3))
     return styled_header(rng, words), field, sample_values(rng, kind, count)
 

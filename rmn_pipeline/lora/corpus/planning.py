@@ -196,6 +196,11 @@ def _fill(draft: _Draft, phrase: str) -> str:
         "roas_name": lambda: rng.choice(phrases.ROAS_NAMES[wanted["roas_basis"]]),
         "ratio": lambda: values.ratio_text(rng, wanted["min_roas"]),
         "price": lambda: values.price_text(rng, wanted["max_cpa"]),
+        "experiment": lambda: values.share_text(rng, wanted["experiment_share"]),
+        "cap": lambda: values.share_text(rng, wanted["max_retailer_share"]),
+        "included": lambda: _lines_text(draft, "include_lines"),
+        "excluded": lambda: _lines_text(draft, "exclude_lines"),
+        "placements": lambda: _placements_text(draft),
     }
 
     def replace(match: re.Match[str]) -> str:
@@ -232,43 +237,57 @@ def _clauses(draft: _Draft, said: set[str]) -> list[str]:
         add(phrases.WEEKS)
     if wanted.get("retailers") and "retailers" not in said:
         add(phrases.RETAILERS)
-    if wanted.get("objective"):
+    if wanted.get("objective") and "objective" not in said:
         add(phrases.OBJECTIVE[wanted["objective"]])
-    if wanted.get("min_roas"):
+    if wanted.get("min_roas") and "min_roas" not in said:
         add(phrases.MIN_ROAS)
-    if wanted.get("max_cpa"):
+    if wanted.get("max_cpa") and "max_cpa" not in said:
         add(phrases.MAX_CPA)
-    result += _share_clauses(draft) + _product_clauses(draft)
+    result += _share_clauses(draft, said) + _product_clauses(draft, said)
     draft.rng.shuffle(result)
     return result
 
 
-def _share_clauses(draft: _Draft) -> list[str]:
+def _share_clauses(draft: _Draft, said: set[str]) -> list[str]:
     result: list[str] = []
     experiment = draft.wanted.get("experiment_share")
-    if experiment == 0:
-        result.append(draft.pick(phrases.NO_EXPERIMENTS))
-    elif experiment is not None:
-        share = _value(values.share_text(draft.rng, experiment))
-        result.append(draft.pick(phrases.EXPERIMENTS).replace("{share}", share))
-    cap = draft.wanted.get("max_retailer_share")
-    if cap is not None:
-        share = _value(values.share_text(draft.rng, cap))
-        result.append(draft.pick(phrases.MAX_SHARE).replace("{share}", share))
+    if experiment is not None and "experiment_share" not in said:
+        bank = phrases.EXPERIMENTS if experiment else phrases.NO_EXPERIMENTS
+        result.append(_fill(draft, draft.pick(bank).replace("{share}", "{experiment}")))
+    if draft.wanted.get("max_retailer_share") is not None and "max_retailer_share" not in said:
+        result.append(_fill(draft, draft.pick(phrases.MAX_SHARE).replace("{share}", "{cap}")))
     return result
 
 
-def _product_clauses(draft: _Draft) -> list[str]:
+def _product_clauses(draft: _Draft, said: set[str]) -> list[str]:
     result: list[str] = []
-    if draft.wanted.get("placements"):
+    if draft.wanted.get("placements") and "placements" not in said:
         result.append(_placement_clause(draft))
-    for key, bank in (("include_lines", phrases.INCLUDE_LINES), ("exclude_lines", phrases.EXCLUDE_LINES)):
-        if draft.wanted.get(key):
-            result.append(draft.pick(bank).replace("{lines}", _lines_text(draft, key)))
+    banks = (
+        ("include_lines", phrases.INCLUDE_LINES, "{included}"),
+        ("exclude_lines", phrases.EXCLUDE_LINES, "{excluded}"),
+    )
+    for key, bank, slot in banks:
+        if draft.wanted.get(key) and key not in said:
+            result.append(_fill(draft, draft.pick(bank).replace("{lines}", slot)))
     stock = draft.wanted.get("exclude_out_of_stock")
-    if stock is not None:
+    if stock is not None and "exclude_out_of_stock" not in said:
         result.append(draft.pick(phrases.OUT_OF_STOCK if stock else phrases.OUT_OF_STOCK_ALLOWED))
     return result
+
+
+def _tails(draft: _Draft) -> dict[str, str]:
+    """Return up to three constraints as tails of the lead sentence, by field."""
+    wanted, rng = draft.wanted, draft.rng
+    usable = [name for name in phrases.TAILS if wanted.get(name)]
+    if wanted.get("objective"):
+        usable.append("objective")
+    chosen = rng.sample(usable, min(len(usable), rng.choice((1, 1, 1, 2, 2, 3))))
+    tails: dict[str, str] = {}
+    for name in chosen:
+        bank = phrases.OBJECTIVE_TAILS[wanted["objective"]] if name == "objective" else phrases.TAILS[name]
+        tails[name] = _fill(draft, draft.pick(bank))
+    return tails
 
 
 def _lines_text(draft: _Draft, key: str) -> str:
@@ -282,7 +301,7 @@ def _lines_text(draft: _Draft, key: str) -> str:
         text = f"the {text}"
     elif kind < 0.36 and not text.startswith("the "):
         text = f"our {text}"
-    return _value(text)
+    return text
 
 
 def _placement_clause(draft: _Draft) -> str:
@@ -295,8 +314,12 @@ def _placement_clause(draft: _Draft) -> str:
         names = [rng.choice(phrases.PLACEMENT_NAMES[name]) for name in left_out]
         joined = names[0] if len(names) == 1 else rng.choice((" and ", " or ")).join(names)
         return draft.pick(phrases.NO_PLACEMENTS).replace("{placements}", _value(joined))
-    names = [rng.choice(phrases.PLACEMENT_NAMES[name]) for name in chosen]
-    return draft.pick(phrases.PLACEMENTS).replace("{placements}", _value(values.list_text(rng, names)))
+    return _fill(draft, draft.pick(phrases.PLACEMENTS))
+
+
+def _placements_text(draft: _Draft) -> str:
+    names = [draft.rng.choice(phrases.PLACEMENT_NAMES[name]) for name in draft.wanted["placements"]]
+    return values.list_text(draft.rng, names)
 
 
 def _distractor(draft: _Draft) -> str:
@@ -392,6 +415,10 @@ def _prose_brief(draft: _Draft) -> tuple[str, str]:
     lead = rng.choice(leads)
     said = _slots(lead)
     body = _fill(draft, lead)
+    if rng.random() < 0.35 and lead.endswith("."):
+        tails = _tails(draft)
+        said |= set(tails)
+        body = body[:-1] + "".join(f"{rng.choice((', ', ' ', ', '))}{tail}" for tail in tails.values()) + "."
     sentences = _grouped(draft, _clauses(draft, said))
     for _ in range(rng.choice((0, 0, 0, 0, 1, 1, 2))):
         sentences.insert(rng.randint(0, len(sentences)), _distractor(draft))

@@ -36,6 +36,7 @@ CANONICAL_FIELDS: tuple[str, ...] = (
     "date",
     "retailer_id",
     "campaign_id",
+    "ad_group_id",
     "placement_type",
     "ad_type",
     "sku_id",
@@ -57,6 +58,7 @@ CANONICAL_FIELDS: tuple[str, ...] = (
     "margin",
     "customer_id",
     "geo_detail",
+    "creative_text",
 )
 
 # Words that hint at a field: only to pick candidates, the model decides.
@@ -64,6 +66,7 @@ _FIELD_HINTS: dict[str, str] = {
     "date": "date day time period reporting event dt start week",
     "retailer_id": "retailer merchant banner network store account retailername",
     "campaign_id": "campaign cmp order flight campaignid campaignname lineitem",
+    "ad_group_id": "ad group adgroup line item lineitem set",
     "placement_type": "placement page location slot position pagetype inventory",
     "ad_type": "ad type format adtype product creative campaigntype",
     "sku_id": "sku item upc gtin ean asin product id scan code adv advertised barcode",
@@ -84,6 +87,7 @@ _FIELD_HINTS: dict[str, str] = {
     "promo_flag": "promo promotion deal discount flag coupon",
     "margin": "margin profit contribution gross",
     "customer_id": "customer shopper household user member loyalty",
+    "creative_text": "creative text copy headline ad message",
     "geo_detail": "geo region zip state dma city postal market",
 }
 

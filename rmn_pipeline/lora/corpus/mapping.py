@@ -50,6 +50,28 @@ STEMS: dict[str, tuple[str, ...]] = {
         "line campaign",
         "cpg campaign",
     ),
+    "ad_group_id": (
+        "ad group id",
+        "ad group",
+        "ad group name",
+        "line item id",
+        "line item",
+        "line item name",
+        "adgroup",
+        "ad set id",
+        "ad set",
+        "ad group uuid",
+        "group id",
+    ),
+    "creative_text": (
+        "creative text",
+        "ad copy",
+        "headline",
+        "ad text",
+        "copy text",
+        "ad headline",
+        "creative headline",
+    ),
     "placement_type": (
         "placement",
         "placement type",
@@ -326,12 +348,7 @@ OTHER_STEMS: tuple[tuple[str, str], ...] = (
     ("query", "term"),
     ("targeting", "term"),
     ("match type", "match"),
-    ("ad group", "name"),
-    ("ad group id", "id"),
-    ("ad group name", "name"),
     ("ad id", "id"),
-    ("line item id", "id"),
-    ("line item name", "name"),
     ("portfolio id", "id"),
     ("portfolio name", "name"),
     ("account id", "id"),
@@ -554,6 +571,13 @@ _VALUES: dict[str, Callable[[Random], str]] = {
             f"{rng.getrandbits(32):08x}-{rng.getrandbits(16):04x}",
         )
     ),
+    "ad_group_id": lambda rng: rng.choice(
+        (
+            str(rng.randint(10**4, 10**12)),
+            f"{values.invented_word(rng).title()} {rng.choice(('group', 'AG', 'line', 'always on'))} {rng.randint(1, 40)}",
+        )
+    ),
+    "creative_text": lambda rng: f"Try {_word_title(rng)}",
     "placement_type": lambda rng: rng.choice(
         (
             "Search",

@@ -110,7 +110,7 @@ def read_table(lake_dir: Path | str, name: str, partition: str | None = None) ->
     else:
         files = sorted(root.glob("*.parquet"))
     if not files:
-        which = f"partition '{partition}'" if partition else "any partition"
+        which = f"partition '{partition}'" if partition else "partition"
         raise LakeError(f"{root}: the lake holds no {which} of {name}; materialize {name} first")
     try:
         return pl.concat([pl.read_parquet(path, hive_partitioning=False) for path in files])

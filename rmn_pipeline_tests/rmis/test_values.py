@@ -1,0 +1,202 @@
+"""Text to values: money, counts, percents, dates and product codes as networks write them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from stdnum import ean
+
+from rmn_pipeline.rmis import normalize_gtin
+from rmn_pipeline.rmis.mapping import ColumnRule, RegexPart, SplitPart, UseValue
+from rmn_pipeline.rmis.values import clean_text, extract_part, map_values, parse_values
+
+
+def parsed(text: str | None, field: str, **rule: Any) -> Any:
+    column = ColumnRule.model_validate({"from": "x", **rule})
+    frame = pl.DataFrame({"x": [text]}, schema={"x": pl.String})
+    return frame.select(parse_values(pl.col("x"), field, column))["x"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "value"),
+    [
+        ("31.84", {}, 31.84),
+        ("$1,290.50", {"thousands_mark": ","}, 1290.50),
+        ("€ 1.290,50", {"thousands_mark": ".", "decimal_mark": ","}, 1290.50),
+        ("1\u00a0290,50\u00a0€", {"thousands_mark": " ", "decimal_mark": ","}, 1290.50),
+        ("USD 12.00", {}, 12.0),
+        ("12.00 USD", {}, 12.0),
+        ("-$5.10", {}, -5.10),
+        ("$-5.10", {}, -5.10),
+        ("($5.10)", {}, -5.10),
+        (".51", {}, 0.51),
+        ("1e-05", {}, 1e-05),
+        ("31840000", {"divide_by": 1_000_000}, 31.84),
+        ("1,290.50", {}, None),
+        ("1,29", {"thousands_mark": ","}, None),
+        ("12.345,6", {"thousands_mark": ","}, None),
+        ("abc", {}, None),
+        ("", {}, None),
+        ("$", {}, None),
+        ("NaN", {}, None),
+        ("1e999", {}, None),
+    ],
+)
+def test_money(text: str, rule: dict[str, Any], value: float | None) -> None:
+    assert parsed(text, "cost", type="money", **rule) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "value"),
+    [
+        ("12040", {}, 12040),
+        ("12,040", {"thousands_mark": ","}, 12040),
+        ("12.040", {"thousands_mark": ".", "decimal_mark": ","}, 12040),
+        ("12.0", {}, 12),
+        ("+7", {}, 7),
+        ("-7", {}, -7),
+        ("12.5", {}, None),
+        ("1.2E+3", {}, None),
+        ("99999999999999999999", {}, None),
+    ],
+)
+def test_counts(text: str, rule: dict[str, Any], value: int | None) -> None:
+    assert parsed(text, "impressions", type="int", **rule) == value
+
+
+def test_percent_strings_become_fractions() -> None:
+    assert parsed("0.7973%", "stock_level", type="percent") == pytest.approx(0.007973)
+    assert parsed("8.33 %", "stock_level", type="percent") == pytest.approx(0.0833)
+
+
+@pytest.mark.parametrize(
+    ("text", "date_format", "value"),
+    [
+        ("2026-03-02", "%Y-%m-%d", date(2026, 3, 2)),
+        ("03/02/2026", "%m/%d/%Y", date(2026, 3, 2)),
+        ("03/02/2026", "%d/%m/%Y", date(2026, 2, 3)),
+        ("2026-13-02", "%Y-%m-%d", None),
+        ("2026-02-30", "%Y-%m-%d", None),
+        ("2026-03-02 extra", "%Y-%m-%d", None),
+    ],
+)
+def test_dates_follow_the_declared_order_and_nothing_else(
+    text: str, date_format: str, value: date | None
+) -> None:
+    assert parsed(text, "date", type="date", format=date_format) == value
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    cents=st.integers(min_value=-(10**12), max_value=10**12),
+    mark=st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", ".")]),
+    prefix=st.sampled_from(["", "$", "€ ", "USD ", "£"]),
+)
+def test_any_amount_survives_being_printed_and_parsed(cents: int, mark: tuple[str, str], prefix: str) -> None:
+    thousands, decimal = mark
+    printed = f"{abs(cents) // 100:,}".replace(",", thousands) + f"{decimal}{abs(cents) % 100:02d}"
+    sign = "-" if cents < 0 else ""
+    value = parsed(
+        f"{sign}{prefix}{printed}", "cost", type="money", thousands_mark=thousands, decimal_mark=decimal
+    )
+    assert round(value * 100) == cents
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=20), kind=st.sampled_from(["money", "decimal", "percent"]))
+def test_no_text_breaks_the_number_parser(text: str, kind: str) -> None:
+    value = parsed(text, "cost", type=kind, thousands_mark=",")
+    assert value is None or abs(value) < float("inf")
+
+
+def select(expression: pl.Expr, text: str | None) -> Any:
+    return pl.DataFrame({"x": [text]}, schema={"x": pl.String}).select(expression).item()
+
+
+def test_null_tokens_and_blanks_are_nothing() -> None:
+    cells = {"--": None, " - ": None, "": None, "  ": None, " tea ": "tea", "0": "0"}
+    assert {text: select(clean_text(pl.col("x"), ["-", "--"]), text) for text in cells} == cells
+
+
+def test_parts_of_a_text() -> None:
+    third = SplitPart(split="|", part=3, of=3)
+    assert select(extract_part(pl.col("x"), third), "brand_x | search | loyal") == "loyal"
+    assert select(extract_part(pl.col("x"), third), "brand_x | search") is None
+    assert select(extract_part(pl.col("x"), third), "a | b | c | d") is None
+    assert select(extract_part(pl.col("x"), third), "a | b | ") is None
+    assert select(extract_part(pl.col("x"), RegexPart(regex=r"^SP_(\w+)_")), "SP_tea_auto") == "tea"
+    assert select(extract_part(pl.col("x"), RegexPart(regex=r"^SP_(\w+)_")), "none") is None
+
+
+def test_value_maps_fold_case_and_blanks_and_give_the_declared_answer() -> None:
+    def mapped(text: str | None, unmapped: Any) -> Any:
+        column = ColumnRule.model_validate(
+            {"from": "x", "values": {"Product Page": "pdp"}, "unmapped": unmapped}
+        )
+        return select(map_values(pl.col("x"), column), text)
+
+    assert mapped("product  PAGE", "reject") == "pdp"
+    assert mapped("Cart", "reject") is None
+    assert mapped("Cart", "keep") == "Cart"
+    assert mapped("Cart", UseValue(use="other")) == "other"
+    assert mapped(None, UseValue(use="other")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "gtin14"),
+    [
+        ("085021001007", "00085021001007"),
+        ("85021001007", "00085021001007"),
+        ("0085021001007", "00085021001007"),
+        ("00085021001007", "00085021001007"),
+        ("4006381333931", "04006381333931"),
+        (" 0850-2100 1007 ", "00085021001007"),
+        ("85021001007.0", "00085021001007"),
+        ("96385074", "00000096385074"),
+    ],
+)
+def test_product_codes_become_gtin14(text: str, gtin14: str) -> None:
+    assert normalize_gtin(text).gtin14 == gtin14
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("8.50211E+10", "gtin_unrecoverable"),
+        ("7,42676e+11", "gtin_unrecoverable"),
+        ("085021001008", "gtin_invalid"),
+        ("123", "gtin_invalid"),
+        ("123456789012345", "gtin_invalid"),
+        ("not scanned", "gtin_invalid"),
+        ("00000000000000", "gtin_invalid"),
+        ("\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667", "gtin_invalid"),
+        ("", "gtin_invalid"),
+    ],
+)
+def test_codes_that_cannot_be_trusted_say_why(text: str, problem: str) -> None:
+    found = normalize_gtin(text)
+    assert (found.gtin14, found.problem) == (None, problem)
+    assert found.reason
+
+
+@settings(max_examples=200, deadline=None)
+@given(body=st.integers(min_value=10**6, max_value=10**13 - 1), stripped=st.booleans())
+def test_every_valid_code_survives_losing_its_zeros_and_no_wrong_digit_passes(
+    body: int, stripped: bool
+) -> None:
+    code = f"{body:013d}" + ean.calc_check_digit(f"{body:013d}")
+    assert normalize_gtin(code.lstrip("0") if stripped else code).gtin14 == code
+    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
+    assert normalize_gtin(wrong).problem == "gtin_invalid"
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(max_size=20))
+def test_no_text_breaks_the_code_reader(text: str) -> None:
+    found = normalize_gtin(text)
+    assert (found.gtin14 is None) == (found.problem is not None)

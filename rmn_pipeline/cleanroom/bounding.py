@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import io
+import logging
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ from rmn_pipeline.cleanroom.schema import (
     SUMMED_METRICS,
     SummedMetric,
 )
+
+_LOG = logging.getLogger(__name__)
 
 Events = pl.DataFrame | pl.LazyFrame | str | Path | Sequence[Path]
 
@@ -74,8 +77,16 @@ class BoundedLog:
         where, parameters = _conditions(request)
         group = f"GROUP BY {', '.join(str(i + 1) for i in range(len(keys)))}" if keys else ""
         query = f"SELECT {', '.join(keys + columns)} FROM entries WHERE {where} {group}"
-        self._bound_once()
-        return self._database.cursor().execute(query, parameters).pl()
+        try:
+            self._bound_once()
+            return self._database.cursor().execute(query, parameters).pl()
+        except duckdb.Error:
+            # What the engine says may quote data or hidden columns: it goes to the operator's log alone.
+            _LOG.exception("the clean room's engine failed")
+            raise CleanRoomSetupError(
+                "the clean room could not compute an answer; nothing was released or charged; "
+                f"its operator finds the cause in the log of {__name__}"
+            ) from None
 
     def _bound_once(self) -> None:
         with self._bounding:
@@ -162,7 +173,7 @@ class BoundedLog:
             _literal(day.isoformat()) for day in (self._policy.date_range.first, self._policy.date_range.last)
         )
         columns = ", ".join(
-            [CUSTOMER_COLUMN, f"CAST({DATE_COLUMN} AS DATE) AS {DATE_COLUMN}", *dimensions, *steps]
+            [CUSTOMER_COLUMN, f"TRY_CAST({DATE_COLUMN} AS DATE) AS {DATE_COLUMN}", *dimensions, *steps]
         )
         return f"""
             CREATE TABLE folded AS
@@ -172,11 +183,11 @@ class BoundedLog:
         """
 
     def _steps_sql(self, metric: SummedMetric) -> str:
-        """One row's value in lattice steps. Clamped before it is summed, so that no value can overflow.
+        """One row's value in lattice steps: unreadable is zero, and the clamp comes before the sum, so no row can fail.
 
         Whole numbers in a DOUBLE: far below 2^53 they add up exactly, and several times faster than in 128 bits.
         """
-        value, factor = f"CAST({metric.column} AS DOUBLE)", metric.steps_per_log_unit
+        value, factor = f"TRY_CAST({metric.column} AS DOUBLE)", metric.steps_per_log_unit
         maximum = self._policy.maximum_steps_per_cell(metric.name)
         # DuckDB sorts NaN above every number, where the clamp would read it as the maximum.
         finite = f"CASE WHEN isnan({value}) THEN 0 ELSE {value} END"

@@ -177,6 +177,11 @@ def _check_plans(brand_id: str, plans: Mapping[str, Plan], request: PlanRequest,
     for mode, plan in plans.items():
         if plan.brand_id != brand_id:
             raise ComparisonError(f"comparison of {brand_id}: plan {mode!r} is for brand {plan.brand_id!r}")
+        if is_feasible(plan) and not any(item.spend_usd > 0 for item in plan.allocation):
+            raise ComparisonError(
+                f"comparison of {brand_id}: plan {mode!r} spends nothing although its status is "
+                f"{plan.status!r}; a plan without money must be infeasible and say why"
+            )
         if (plan.start_date, plan.weeks) != (first.start_date, first.weeks):
             raise ComparisonError(
                 f"comparison of {brand_id}: plan {mode!r} covers {plan.weeks} weeks from {plan.start_date}, "

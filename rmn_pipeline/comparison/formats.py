@@ -43,6 +43,10 @@ def _share(value: float) -> str:
     return f"{abs(value):.1%}"
 
 
+def _fine_share(value: float) -> str:
+    return f"{abs(value):.3%}"
+
+
 def _percent(value: float) -> str:
     return f"{abs(value):.0%}"
 
@@ -61,6 +65,7 @@ _STYLES: dict[str, Callable[[float], str]] = {
     "usd_short": _usd_short,
     "ratio": _ratio,
     "share": _share,
+    "fine_share": _fine_share,
     "percent": _percent,
     "count": _count,
     "points": _points,

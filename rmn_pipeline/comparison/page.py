@@ -39,9 +39,10 @@ td.words, th.words { text-align:left; }
 tbody tr.section th { padding-top:14px; color:var(--soft); font-size:12px; text-transform:uppercase;
   letter-spacing:1px; }
 td, .n { font-variant-numeric:tabular-nums; } .n { white-space:nowrap; }
+td:first-child { min-width:84px; }
 td .range { display:block; color:var(--soft); font-size:11.5px; white-space:nowrap; }
 .scroll { overflow-x:auto; }
-.broken { color:#a40000; font-weight:650; } .quiet { color:var(--soft); }
+.broken, td .range.broken { color:#a40000; font-weight:650; } .quiet { color:var(--soft); }
 .tag { display:inline-block; background:var(--wash); border:1px solid var(--line); border-radius:3px;
   padding:0 6px; margin:1px 3px 1px 0; font-size:12.5px; }
 dl { display:grid; grid-template-columns:max-content 1fr; gap:3px 16px; font-size:13px; margin:8px 0; }
@@ -55,6 +56,8 @@ footer { border-top:1px solid var(--line); margin-top:40px; padding-top:10px; }
   table { font-size:9.5px; } th, td { padding:3px 5px; } td .range { font-size:8.5px; }
   .verdict p { font-size:14px; } .tile h3 { font-size:10px; min-height:26px; }
   .tile .both div { font-size:14px; } .tile .gap { font-size:10px; }
+  .facts, .note, figcaption, footer, dl, .tag { font-size:9.5px; }
+  .tiles { grid-template-columns:repeat(4,1fr); gap:8px; }
   h2 { break-after:avoid; margin-top:24px; } figure, tr, .tile, .verdict { break-inside:avoid; }
   thead { display:table-header-group; }
 }
@@ -181,7 +184,7 @@ says nothing about whether those curves are right.</p>
   <li><b>Truth.</b> Every plan was carried out in a synthetic market whose response to advertising is known. No planner
   sees that truth; only the judge does. Incremental means: compared with the same market without the ads.</li>
   <li><b>Replicates.</b> Each plan was carried out {{ figure("replicates", "count") }} times on fresh weeks, with
-  demand, stock and response drawn anew (seed {{ figure("seed", "text") }}).</li>
+  the luck of those weeks drawn anew (seed {{ figure("seed", "text") }}).</li>
   <li><b>Common random numbers.</b> Replicate by replicate all plans meet the same luck, so it cancels from
   differences.{% if narrowing %} For {{ narrowing.label }} this makes the interval {{ narrowing.half }} wide
   to each side instead of {{ narrowing.unpaired }}.{% endif %}</li>

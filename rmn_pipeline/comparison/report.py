@@ -52,13 +52,13 @@ class ReportFiles:
 def render_report(result: ComparisonResult, out_dir: Path | str) -> ReportFiles:
     """Write the report into `out_dir`; existing files stay as they are until all three new ones are complete."""
     folder = Path(out_dir)
-    contents = {
-        "comparison.json": render_json(result).encode(),
-        "comparison.png": overview_png(result),
-        "comparison.html": render_html(result).encode(),
-    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        contents = {
+            "comparison.json": render_json(result).encode(),
+            "comparison.png": overview_png(result),
+            "comparison.html": render_html(result).encode(),
+        }
         _write_together(folder, contents)
     except OSError as error:
         raise ComparisonError(
@@ -266,12 +266,16 @@ def _judged(result: ComparisonResult) -> list[ModeResult]:
 def _limit_row(check: ConstraintCheck, path: str, columns: int, figure: Figure) -> Row:
     cells: list[Row | None] = [None] * columns
     return {
-        "limit": CONSTRAINT_WORDS[check.constraint].removeprefix("the ").capitalize(),
+        "limit": _capital(CONSTRAINT_WORDS[check.constraint].removeprefix("the ")),
         "scope": figure(f"{path}.scope", "text"),
         "sense": "≥" if check.sense == "at_least" else "≤",
         "asked": figure(f"{path}.limit", check.unit),
         "cells": cells,
     }
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _limit_cell(check: ConstraintCheck, path: str, figure: Figure) -> Row:
@@ -291,7 +295,7 @@ def _source_row(mode: ModeResult, figure: Figure) -> Row:
         "adapters": mode.adapters_used,
         "binding": mode.binding,
         "infeasible": mode.infeasible_because if not mode.feasible else (),
-        "gap": figure(f"modes.{mode.mode}.certified_gap", "share")
+        "gap": figure(f"modes.{mode.mode}.certified_gap", "fine_share")
         if mode.certified_gap is not None
         else NOTHING,
     }

@@ -5,6 +5,7 @@ Tests and tools pass overrides instead of patching: another project folder, othe
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,9 @@ from rmn_pipeline.defs.project import Project, find_project
 from rmn_pipeline.defs.resources import ProjectResource, TrackingResource
 from rmn_pipeline.defs.schedules import build_schedules
 from rmn_pipeline.defs.sensors import build_sensors
+
+# Partitioned asset checks are marked as preview in 1.13; one warning per check would bury everything else.
+warnings.filterwarnings("ignore", category=dg.PreviewWarning, message="Specifying a partitions_def on an AssetCheckSpec")
 
 
 def default_resources(project: Project) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import polars as pl
 from rmn_pipeline.defs.project import Project, ProjectError
 from rmn_pipeline.defs.sources import load_brand
 from rmn_pipeline.planning import (
+    BaselineKind,
     Plan,
     PlanningView,
     PlanRequest,
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from rmn_pipeline.comparison import ComparisonResult
     from rmn_pipeline.federation import PlanRequestAnswer
 
-BASELINES = ("status_quo", "equal_split", "proportional_to_sales")
+# An arm of a campaign. Only these columns of the events reach the clean-room plan.
+CAMPAIGN_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
+BASELINES: tuple[BaselineKind, ...] = ("status_quo", "equal_split", "proportional_to_sales")
 
 
 def plan_start(view: PlanningView) -> date:
@@ -86,7 +89,20 @@ def clean_room_planning_view(project: Project, brand_id: str) -> PlanningView:
         brand_id=brand_id,
         assumed_margin_rate=load_brand(project, brand_id)["assumed_margin_rate"],
         blocked_fields=tuple(release["blocked_fields"]),
+        campaigns=pl.read_parquet(campaigns_path(project, brand_id)),
     )
+
+
+def campaigns_path(project: Project, brand_id: str) -> Path:
+    """Where a brand's campaign set-up lies."""
+    return project.lake_dir / "brand_campaigns" / f"{brand_id}.parquet"
+
+
+def brand_campaigns(project: Project, brand_id: str) -> pl.DataFrame:
+    """Which SKU the brand advertises where and to whom: keys only, no result and no spend."""
+    skus = brand_skus(project, brand_id)
+    ours = read_events(project.lake_dir).join(skus.lazy().select("sku_id"), on="sku_id", how="semi")
+    return ours.select(CAMPAIGN_KEYS).drop_nulls().unique().sort(CAMPAIGN_KEYS).collect()
 
 
 def release_retailer_view(project: Project, retailer_id: str) -> CleanRoomView:
@@ -166,6 +182,19 @@ def read_plan(project: Project, brand_id: str, mode: str) -> Plan:
     return Plan.model_validate_json((project.lake_dir / "plans" / brand_id / f"{mode}.json").read_text())
 
 
+def requested(plan: Plan) -> PlanRequest:
+    """The request that a plan answers.
+
+    Raises:
+        ProjectError: the plan was made without one.
+    """
+    if plan.request is None:
+        raise ProjectError(
+            f"plan {plan.plan_id} of {plan.brand_id} answers no request; materialize it again."
+        )
+    return plan.request
+
+
 def compare_brand(project: Project, brand_id: str, replicates: int) -> ComparisonResult:
     """Judge both plans, the oracle's and simple splits in the sample market's truth.
 
@@ -183,7 +212,7 @@ def compare_brand(project: Project, brand_id: str, replicates: int) -> Compariso
     world = build_world(WorldConfig.from_yaml(config_path))
     full_view = full_data_planning_view(project, brand_id)
     plans = {mode: read_plan(project, brand_id, mode) for mode in ("full_data", "clean_room")}
-    request: PlanRequest = plans["full_data"].request
+    request = requested(plans["full_data"])
     start, weeks = plans["full_data"].start_date, plans["full_data"].weeks
     plans["oracle"] = oracle_plan(request, world.true_arms(brand_id, start, weeks), start_date=start)
     for kind in BASELINES:

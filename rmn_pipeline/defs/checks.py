@@ -4,12 +4,14 @@ Blocking where a bad table must not flow on. The adapter gate is emitted by the 
 """
 
 import json
+from datetime import date
 
 import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
+from pydantic import BaseModel
 
-from rmn_pipeline.defs.brand_inputs import read_plan
+from rmn_pipeline.defs.brand_inputs import read_plan, requested
 from rmn_pipeline.defs.metadata import markdown_table
 from rmn_pipeline.defs.project import Project
 from rmn_pipeline.defs.resources import ProjectResource
@@ -24,7 +26,7 @@ from rmn_pipeline.rmis import (
     read_table,
 )
 
-RMIS_MODELS = {
+RMIS_MODELS: dict[str, type[BaseModel]] = {
     "rmis_events": RMISRecord,
     "rmis_skus": RMISSku,
     "rmis_audiences": RMISAudience,
@@ -111,7 +113,9 @@ def _anomaly_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefiniti
         "for a person to look at.",
     )
     def no_anomalies(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
-        anomalies = find_anomalies(read_rmis_table(project.paths, "rmis_events", context.partition_key))
+        anomalies = find_anomalies(
+            read_rmis_table(project.paths, "rmis_events", context.partition_key), today=date.today()
+        )
         rows = [{"code": a.code, "severity": a.severity, "what": a.message} for a in anomalies]
         return dg.AssetCheckResult(
             passed=not anomalies,
@@ -137,14 +141,15 @@ def _budget_check(mode: str, brands: dg.PartitionsDefinition) -> dg.AssetChecksD
         context: dg.AssetCheckExecutionContext, project: ProjectResource
     ) -> dg.AssetCheckResult:
         plan = read_plan(project.paths, context.partition_key, mode)
+        request = requested(plan)
         allocation = plan.allocation_frame()
         total = float(allocation["spend_usd"].sum())
         tolerance = BUDGET_TOLERANCE_USD * max(allocation.height, 1)
         reserve = float(allocation.filter(pl.col("purpose") == "experiment")["spend_usd"].sum())
-        asked = (plan.request.experiment_share or 0.0) * plan.request.budget_usd
+        asked = (request.experiment_share or 0.0) * request.budget_usd
         checks = {
             "sums_to_planned_spend": abs(total - plan.predicted.spend_usd) <= tolerance,
-            "within_budget": total <= plan.request.budget_usd + tolerance,
+            "within_budget": total <= request.budget_usd + tolerance,
             "reserve_within_request": reserve <= asked + tolerance,
             "no_negative_item": allocation.is_empty() or float(allocation["spend_usd"].min()) >= 0,  # type: ignore[arg-type]
         }
@@ -153,7 +158,7 @@ def _budget_check(mode: str, brands: dg.PartitionsDefinition) -> dg.AssetChecksD
             metadata={
                 **checks,
                 "spend_usd": total,
-                "budget_usd": plan.request.budget_usd,
+                "budget_usd": request.budget_usd,
                 "experiment_usd": reserve,
             },
         )

@@ -6,6 +6,7 @@ partitionings, which one asset job can't: each walks the chain's steps, every st
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -28,8 +29,11 @@ def build_jobs(
     retailers: dg.PartitionsDefinition,
     brands: dg.PartitionsDefinition,
     definitions: DefinitionsFactory,
-) -> list[dg.JobDefinition | dg.UnresolvedAssetJobDefinition]:
-    """All jobs. `definitions` is called inside a running job to get the assets that it materializes."""
+) -> list[Any]:
+    """All jobs (job definitions, and asset jobs that Dagster resolves later).
+
+    `definitions` is called inside a running job to get the assets that it materializes.
+    """
     return [
         dg.define_asset_job(
             "harmonize_retailer",

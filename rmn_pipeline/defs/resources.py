@@ -12,15 +12,17 @@ import dagster as dg
 
 from rmn_pipeline.defs.project import Project
 
+Profile = Literal["default", "smoke"]
 
-class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+
+class ProjectResource(dg.ConfigurableResource):
     """Paths and settings of one project.
 
     `profile` is "default", or "smoke" for tests: the same steps on less training.
     """
 
     root: str
-    profile: Literal["default", "smoke"] = "default"
+    profile: Profile = "default"
     base_model: str = "adapters/base/rmn-base-5m"
     quantization: Literal["nf4", "none"] = "nf4"
     replicates: int = 60
@@ -36,7 +38,7 @@ class ProjectResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return self.paths.root / self.base_model
 
 
-class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+class TrackingResource(dg.ConfigurableResource):
     """MLflow's store. SQLite, because MLflow's file store no longer works from 3.13 on."""
 
     uri: str

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import dagster as dg
 
 from rmn_pipeline.defs.project import Project, ProjectError, find_project
-from rmn_pipeline.defs.resources import ProjectResource
+from rmn_pipeline.defs.resources import Profile, ProjectResource
 from rmn_pipeline.defs.workflow import ChainError, ChainStep, StepOutcome, chain_steps, run_steps
 
 
@@ -90,7 +90,7 @@ def _write_sample(project: Project) -> None:
     print(f"sample market: {len(written)} landing files written in {time.monotonic() - started:.1f} s")
 
 
-def _resources(project: Project, profile: str) -> dict[str, Any]:
+def _resources(project: Project, profile: Profile) -> dict[str, Any]:
     return {"project": ProjectResource(root=str(project.root), profile=profile)}
 
 

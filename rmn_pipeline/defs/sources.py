@@ -15,6 +15,7 @@ from rmn_pipeline.defs.kinds import KINDS_BY_NAME, AdapterKind
 from rmn_pipeline.defs.project import Project, ProjectError
 
 if TYPE_CHECKING:
+    from rmn_pipeline.cleanroom import CleanRoomPolicy
     from rmn_pipeline.lora.datasets import TrainingSources
 
 
@@ -39,7 +40,7 @@ def load_training_sources(project: Project) -> TrainingSources:
 
     retailer_ids = project.retailer_ids()
     mappings = {
-        retailer_id: load_mapping(project.retailer_dir(retailer_id) / "mapping.yaml").header_fields()
+        retailer_id: load_mapping(project.retailer_dir(retailer_id) / "mapping.yaml").column_map()
         for retailer_id in retailer_ids
     }
     policies = {
@@ -53,6 +54,31 @@ def load_training_sources(project: Project) -> TrainingSources:
         policies=policies,
         brands={brand_id: load_brand(project, brand_id) for brand_id in project.brand_ids()},
     )
+
+
+def policy_frame(policy: CleanRoomPolicy) -> pl.DataFrame:
+    """A retailer's policy as its row of `rmis_policies`.
+
+    Raises:
+        ProjectError: the policy has no section `copy`.
+    """
+    from rmn_pipeline.rmis import POLICIES_SCHEMA, RMISPolicy
+
+    if policy.copy_limits is None:
+        raise ProjectError(
+            f"policy.yaml of {policy.retailer_id}: add a section `copy` with its limits for ad copy."
+        )
+    row = RMISPolicy(
+        retailer_id=policy.retailer_id,
+        max_headline_characters=policy.copy_limits.max_headline_characters,
+        max_body_characters=policy.copy_limits.max_body_characters,
+        banned_terms=policy.copy_limits.banned_terms,
+        released_fields=sorted({*policy.allowed_dimensions, *policy.allowed_metrics}),
+        blocked_fields=policy.blocked_fields,
+        min_customers_per_cell=policy.k,
+        epsilon_total=policy.epsilon_total,
+    )
+    return pl.DataFrame([row.model_dump()], schema=POLICIES_SCHEMA)
 
 
 def training_set_dir(project: Project, adapter_id: str) -> Path:

@@ -17,7 +17,14 @@ RMIS_TABLES = ("rmis_skus", "rmis_audiences", "rmis_policies", "rmis_events", "r
 # What one harmonization run of a retailer makes.
 RETAILER_ASSETS = ("raw_feed", *RMIS_TABLES, "clean_room_view")
 # What one planning run of a brand makes.
-BRAND_ASSETS = ("plan_request", "plan_full_data", "plan_clean_room", "comparison", "comparison_report")
+BRAND_ASSETS = (
+    "plan_request",
+    "brand_campaigns",
+    "plan_full_data",
+    "plan_clean_room",
+    "comparison",
+    "comparison_report",
+)
 
 
 class ChainError(Exception):
@@ -49,7 +56,11 @@ def harmonize_steps(retailer_ids: Sequence[str]) -> list[ChainStep]:
 
 def training_steps(retailer_ids: Sequence[str], brand_ids: Sequence[str]) -> list[ChainStep]:
     """Parents before children: industry, retailers, manufacturers, tasks."""
-    tenants = {"none": [None], "retailer": list(retailer_ids), "brand": list(brand_ids)}
+    tenants: dict[str, list[str] | list[None]] = {
+        "none": [None],
+        "retailer": list(retailer_ids),
+        "brand": list(brand_ids),
+    }
     return [
         ChainStep(kind_assets(kind), tenant) for kind in ADAPTER_KINDS for tenant in tenants[kind.tenancy]
     ]

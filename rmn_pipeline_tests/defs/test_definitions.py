@@ -10,7 +10,6 @@ from rmn_pipeline.definitions import build_defs
 from rmn_pipeline.defs.kinds import ADAPTER_KINDS
 from rmn_pipeline.defs.project import Project, ProjectError
 from rmn_pipeline.defs.workflow import BRAND_ASSETS, RETAILER_ASSETS, kind_assets
-
 from rmn_pipeline_tests.conftest import ROOT
 
 
@@ -65,7 +64,7 @@ def test_partitions_are_the_folders_of_retailers_and_brands(definitions: dg.Defi
 def test_clean_room_plan_does_not_depend_on_what_is_withheld(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     parents = {key.to_user_string() for key in graph.get(dg.AssetKey("plan_clean_room")).parent_keys}
-    assert parents == {"plan_request", "clean_room_view", "rmis_skus"}
+    assert parents == {"plan_request", "clean_room_view", "brand_campaigns", "rmis_skus"}
 
 
 def test_only_the_clean_room_reads_the_retailers_log(definitions: dg.Definitions) -> None:

@@ -25,13 +25,16 @@ def comparison_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefiniti
         "weeks with common random numbers.",
     )
     def comparison(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        from rmn_pipeline.comparison import format_table, plain_summary
+
         result = compare_brand(project.paths, context.partition_key, replicates=project.replicates)
         write_comparison(project.paths, result)
         return dg.MaterializeResult(
             metadata={
                 "replicates": project.replicates,
-                "figures": dg.MetadataValue.md(result.markdown_table()),
-                "differences": dg.MetadataValue.md(result.markdown_differences()),
+                "winner": result.verdict.winner,
+                "summary": dg.MetadataValue.md("\n\n".join(plain_summary(result))),
+                "figures": dg.MetadataValue.md(f"```\n{format_table([result])}\n```"),
             }
         )
 

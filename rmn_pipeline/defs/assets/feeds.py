@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import dagster as dg
+import polars as pl
 
 from rmn_pipeline.defs.metadata import markdown_table
 from rmn_pipeline.defs.project import Project
@@ -42,28 +43,25 @@ def feed_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         retailer_id = context.partition_key
         paths = project.paths
         mapping = load_mapping(paths.retailer_dir(retailer_id) / "mapping.yaml")
-        files = list_landing(paths.landing_dir(retailer_id) / "reports")
-        rows = {file.path.name: read_report(file.path, mapping.source).height for file in files}
-        inventory = [
+        files = list_landing(paths.landing_dir(retailer_id) / "reports", mapping.source.files)
+        report_format = mapping.source.report_format()
+        inventory: list[dict[str, object]] = [
             {
                 "file": file.path.name,
-                "rows": rows[file.path.name],
+                "rows": read_report(file.path, report_format).height,
                 "bytes": file.size,
                 "period": file.period,
                 "as_of": str(file.as_of) if file.as_of else None,
                 "sha256": file.sha256,
             }
             for file in files
-            if rows[file.path.name] is not None
         ]
         digest = write_inventory(paths, retailer_id, inventory)
         shown = [{**row, "sha256": str(row["sha256"])[:12]} for row in inventory]
-        import polars as pl
-
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={
-                "dagster/row_count": sum(rows.values()),
+                "dagster/row_count": sum(int(str(row["rows"])) for row in inventory),
                 "files": len(inventory),
                 "network": mapping.network,
                 "inventory": dg.MetadataValue.md(markdown_table(pl.DataFrame(shown))),

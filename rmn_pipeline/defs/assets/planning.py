@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from rmn_pipeline.defs.brand_inputs import (
+    brand_campaigns,
+    campaigns_path,
     clean_room_planning_view,
     full_data_planning_view,
     plan_start,
@@ -19,7 +22,8 @@ from rmn_pipeline.defs.metadata import counts_table, image_markdown, markdown_ta
 from rmn_pipeline.defs.plots import allocation_plot
 from rmn_pipeline.defs.project import Project, ProjectError
 from rmn_pipeline.defs.resources import ProjectResource
-from rmn_pipeline.planning import Plan, PlanError, PlanningView, PlanRequest, make_plan
+from rmn_pipeline.planning import Plan, PlanningView, PlanRequest, make_plan
+from rmn_pipeline.rmis import write_parquet_atomically
 
 GROUP = "planning"
 OWNERS = ["team:planning"]
@@ -29,7 +33,8 @@ def clean_room_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefin
     """The connector's released answers, one set per retailer."""
 
     @dg.asset(
-        deps=["retailer_log", "rmis_policies", "rmis_skus"],
+        # Of the events only the first and last day are used: the period that an analyst would ask about.
+        deps=["retailer_log", "rmis_policies", "rmis_skus", "rmis_events"],
         partitions_def=retailers,
         group_name=GROUP,
         kinds={"duckdb", "opendp"},
@@ -94,7 +99,22 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         )
 
     @dg.asset(
-        deps=["plan_request", dg.AssetDep("rmis_events"), dg.AssetDep("rmis_skus")],
+        name="brand_campaigns",
+        deps=["rmis_events", "rmis_skus"],
+        partitions_def=brands,
+        group_name=GROUP,
+        kinds={"polars", "parquet"},
+        owners=OWNERS,
+        description="The brand's own campaign set-up: which SKU is advertised where and to whom. Keys only, no "
+        "results: what a brand knows without any report.",
+    )
+    def campaign_setup(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        frame = brand_campaigns(project.paths, context.partition_key)
+        write_parquet_atomically(frame, campaigns_path(project.paths, context.partition_key))
+        return dg.MaterializeResult(metadata=table_metadata(frame))
+
+    @dg.asset(
+        deps=["plan_request", "rmis_events", "rmis_skus"],
         partitions_def=brands,
         group_name=GROUP,
         kinds={"polars", "pulp"},
@@ -106,7 +126,7 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         return _plan(project.paths, context.partition_key, "full_data", view)
 
     @dg.asset(
-        deps=["plan_request", dg.AssetDep("clean_room_view"), dg.AssetDep("rmis_skus")],
+        deps=["plan_request", "clean_room_view", "brand_campaigns", "rmis_skus"],
         partitions_def=brands,
         group_name=GROUP,
         kinds={"polars", "pulp"},
@@ -117,7 +137,7 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         view = clean_room_planning_view(project.paths, context.partition_key)
         return _plan(project.paths, context.partition_key, "clean_room", view)
 
-    return [plan_request, plan_full_data, plan_clean_room]
+    return [plan_request, campaign_setup, plan_full_data, plan_clean_room]
 
 
 def read_brief(path: Path) -> str:
@@ -138,12 +158,10 @@ def _plan(paths: Project, brand_id: str, mode: str, view: PlanningView) -> dg.Ma
     request = PlanRequest.model_validate(answer["request"])
     plan = make_plan(request, view, start_date=plan_start(view), adapters_used=tuple(answer["adapters_used"]))
     write_plan(paths, plan, mode)
-    if plan.status == "infeasible":
-        raise PlanError(f"{brand_id}, {mode}: infeasible because {'; '.join(plan.infeasible_because)}")
     return dg.MaterializeResult(metadata=plan_metadata(plan))
 
 
-def plan_metadata(plan: Plan) -> dict[str, object]:
+def plan_metadata(plan: Plan) -> dict[str, Any]:
     """What a person wants to see of a plan."""
     allocation = plan.allocation_frame()
     predicted = {

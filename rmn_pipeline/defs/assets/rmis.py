@@ -4,19 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
-import yaml
 
 from rmn_pipeline.defs.metadata import counts_table, image_markdown, table_metadata
 from rmn_pipeline.defs.plots import daily_spend_plot
 from rmn_pipeline.defs.resources import ProjectResource
+from rmn_pipeline.defs.sources import policy_frame
 from rmn_pipeline.feeds import list_landing
 from rmn_pipeline.rmis import (
     harmonize,
     load_audiences,
     load_catalog,
     load_mapping,
-    policies_frame,
     skus_frame,
     write_events,
     write_table,
@@ -39,8 +37,7 @@ def rmis_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     )
     def rmis_skus(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         retailer_id = context.partition_key
-        catalog = load_catalog(_reference(project, retailer_id) / "catalog.csv")
-        frame = skus_frame(catalog, retailer_id=retailer_id)
+        frame = skus_frame([load_catalog(_reference(project, retailer_id) / "catalog.csv", retailer_id)])
         write_table(project.paths.lake_dir, "rmis_skus", retailer_id, frame)
         return dg.MaterializeResult(metadata=table_metadata(frame))
 
@@ -54,7 +51,7 @@ def rmis_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     )
     def rmis_audiences(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         retailer_id = context.partition_key
-        frame = load_audiences(_reference(project, retailer_id) / "audiences.csv", retailer_id=retailer_id)
+        frame = load_audiences(_reference(project, retailer_id) / "audiences.csv", retailer_id)
         write_table(project.paths.lake_dir, "rmis_audiences", retailer_id, frame)
         return dg.MaterializeResult(metadata=table_metadata(frame))
 
@@ -66,9 +63,10 @@ def rmis_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         description="Dimension: the retailer's policy: copy limits, banned terms, clean-room fields, k and epsilon.",
     )
     def rmis_policies(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+        from rmn_pipeline.cleanroom import load_policy
+
         retailer_id = context.partition_key
-        policy = yaml.safe_load((project.paths.retailer_dir(retailer_id) / "policy.yaml").read_text())
-        frame = policies_frame(policy)
+        frame = policy_frame(load_policy(project.paths.retailer_dir(retailer_id) / "policy.yaml"))
         write_table(project.paths.lake_dir, "rmis_policies", retailer_id, frame)
         return dg.MaterializeResult(metadata=table_metadata(frame))
 
@@ -102,10 +100,12 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
     ) -> Iterator[dg.MaterializeResult]:
         retailer_id = context.partition_key
         paths = project.paths
+        mapping = load_mapping(paths.retailer_dir(retailer_id) / "mapping.yaml")
+        files = list_landing(paths.landing_dir(retailer_id) / "reports", mapping.source.files)
         result = harmonize(
-            load_mapping(paths.retailer_dir(retailer_id) / "mapping.yaml"),
-            [file.path for file in list_landing(paths.landing_dir(retailer_id) / "reports")],
-            crosswalk=load_catalog(_reference(project, retailer_id) / "catalog.csv"),
+            mapping,
+            [file.path for file in files],
+            crosswalk=load_catalog(_reference(project, retailer_id) / "catalog.csv", retailer_id),
         )
         write_events(paths.lake_dir, retailer_id, result.events)
         write_table(paths.lake_dir, "rmis_rejects", retailer_id, result.rejects)
@@ -114,7 +114,9 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(result.events),
                 "rows_in": result.report.rows_in,
-                "rejected": result.rejects.height,
+                "rejected": result.report.broken,
+                "superseded_by_restatement": result.report.superseded,
+                "warnings": dg.MetadataValue.md(counts_table(result.report.warnings, "rule", "rows")),
                 "days": result.events["date"].n_unique(),
                 "spend_per_day": image_markdown(
                     daily_spend_plot(result.events, retailer_id), "spend per day"
@@ -126,7 +128,7 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             metadata={
                 **table_metadata(result.rejects),
                 "rows_in": result.report.rows_in,
-                "by_rule": dg.MetadataValue.md(counts_table(_counts_by_rule(result.rejects), "rule", "rows")),
+                "by_rule": dg.MetadataValue.md(counts_table(result.report.rule_counts, "rule", "rows")),
             },
         )
 
@@ -135,7 +137,3 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
 
 def _reference(project: ProjectResource, retailer_id: str) -> Path:
     return project.paths.landing_dir(retailer_id) / "reference"
-
-
-def _counts_by_rule(rejects: pl.DataFrame) -> dict[str, int]:
-    return dict(rejects.group_by("rule").len().sort("len", descending=True).iter_rows())

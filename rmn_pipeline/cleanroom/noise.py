@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import opendp.prelude as dp
-
 MICRO = 1_000_000
 
 
@@ -47,7 +45,7 @@ def add_laplace(values: Sequence[int], l1_sensitivity: int, epsilon_micro: int) 
 
 def error_bound_95(scale: float) -> float:
     """Distance from the truth that integer Laplace noise of this scale exceeds with probability 5 %."""
-    return float(dp.discrete_laplacian_scale_to_accuracy(scale=scale, alpha=0.05))
+    return float(_opendp().discrete_laplacian_scale_to_accuracy(scale=scale, alpha=0.05))
 
 
 def threshold_margin(scale: float, delta: float) -> float:
@@ -57,6 +55,15 @@ def threshold_margin(scale: float, delta: float) -> float:
 
 @functools.lru_cache(maxsize=256)
 def _mechanism(scale: float) -> Any:
-    dp.enable_features("contrib")
+    dp = _opendp()
     space = dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int)
     return dp.m.make_laplace(*space, scale=scale)
+
+
+@functools.cache
+def _opendp() -> Any:
+    # Over a second to import: whoever only reads policies should not wait for it.
+    import opendp.prelude as dp
+
+    dp.enable_features("contrib")
+    return dp

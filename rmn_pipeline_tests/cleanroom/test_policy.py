@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,8 @@ def test_epsilon_parts_never_exceed_the_whole_and_follow_the_weights() -> None:
 def test_decimal_epsilons_become_exact_micro_units() -> None:
     policy = sample_policy(epsilon_per_query=0.1, epsilon_total=0.3)
     assert (policy.epsilon_per_query_micro, policy.epsilon_total_micro) == (100_000, 300_000)
+
+
+def test_reading_policies_does_not_load_the_noise_library() -> None:
+    program = "import sys, rmn_pipeline.cleanroom; sys.exit('opendp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

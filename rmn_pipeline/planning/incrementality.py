@@ -1,4 +1,11 @@
-"""Attributed revenue into incremental revenue: the brand's experiment read-outs, shrunk and with their error."""
+"""Attributed revenue into incremental revenue: the brand's experiment read-outs, shrunk and with their error.
+
+What a network claims is part of what its ads brought about, plus sales that its clickers would have made anyway.
+Ads saturate; claims on organic sales do not, they grow with every click. Read together as one curve they would make
+advertising look as if it hardly saturated, so the organic part is taken out before curves are fitted. An experiment
+says how large it is: where only 60 % of the claims were incremental, 40 % were organic. Where a read-out is above
+one, the network misses sales, and nothing is taken out.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from rmn_pipeline.planning.curves import Floats
-from rmn_pipeline.planning.observations import Integers
+from rmn_pipeline.planning.observations import Integers, Observations
 
 
 @dataclass(frozen=True)
@@ -21,9 +28,29 @@ class Multipliers:
     untested: tuple[str, ...]
 
     @property
+    def organic_share(self) -> Floats:
+        """Share of each cell's attributed revenue that would have come anyway."""
+        return np.clip(1.0 - self.value, 0.0, 0.95)
+
+    @property
+    def level(self) -> Floats:
+        """Incremental revenue per dollar of what is left after the organic part, per cell."""
+        return self.value / (1.0 - self.organic_share)
+
+    @property
     def per_arm(self) -> Floats:
         """The multiplier of every arm."""
         return self.value[self.cell]
+
+
+def organic_claims(seen: Observations, multipliers: Multipliers) -> Floats:
+    """Attributed revenue per observation that is organic: in step with spend and with what the SKU sells anyway."""
+    cell = multipliers.cell[seen.arm]
+    cells = multipliers.value.size
+    exposure = seen.spend_usd * seen.sales_index
+    claimed = np.maximum(np.bincount(cell, weights=seen.revenue_usd, minlength=cells), 0.0)
+    per_exposure = multipliers.organic_share * claimed / np.bincount(cell, weights=exposure, minlength=cells)
+    return per_exposure[cell] * exposure
 
 
 def multipliers_for(arms: pl.DataFrame, read_outs: pl.DataFrame) -> Multipliers:
@@ -33,7 +60,7 @@ def multipliers_for(arms: pl.DataFrame, read_outs: pl.DataFrame) -> Multipliers:
     """
     keys = ["retailer_id", "placement_type"]
     cells = arms.select(keys).unique().sort(keys).with_row_index("cell")
-    tested = read_outs.group_by(keys).agg(
+    tested = read_outs.group_by(keys, maintain_order=True).agg(
         value=pl.col("incrementality_multiplier").mean(),
         variance=(pl.col("standard_error") ** 2).sum() / pl.len() ** 2,
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import polars as pl
 
+from rmn_pipeline.planning.audiences import AudienceShares
 from rmn_pipeline.planning.curves import Floats, HillCurves
 from rmn_pipeline.planning.plan import (
     AllocationItem,
@@ -22,7 +22,6 @@ from rmn_pipeline.planning.plan import (
 from rmn_pipeline.planning.request import PlanRequest
 from rmn_pipeline.planning.scenario import Arm, Scenario
 
-AudienceShares = dict[tuple[str, str], list[tuple[str, float]]]
 CENTS = 100
 
 
@@ -99,17 +98,6 @@ def build_plan(
     )
 
 
-def audience_table(shares: pl.DataFrame | None) -> AudienceShares:
-    """Audience shares as a look-up by retailer and placement."""
-    table: AudienceShares = {}
-    if shares is not None:
-        for retailer, placement, audience, share in shares.select(
-            "retailer_id", "placement_type", "audience_id", "share"
-        ).iter_rows():
-            table.setdefault((retailer, placement), []).append((audience, share))
-    return table
-
-
 def _curves(scenario: Scenario) -> HillCurves:
     initial = np.array([arm.initial_iroas * arm.in_stock_probability for arm in scenario.arms])
     half = np.array([arm.half_saturation_usd_per_week for arm in scenario.arms])
@@ -156,7 +144,7 @@ def _items(
 def _audiences(arm: Arm, shares: AudienceShares) -> list[tuple[str | None, float]]:
     if arm.audience_id is not None:
         return [(arm.audience_id, 1.0)]
-    known = shares.get((arm.retailer_id, arm.placement_type), [])
+    known = shares.get((arm.retailer_id, arm.placement_type, arm.sku_id), [])
     return [*known] or [(None, 1.0)]
 
 

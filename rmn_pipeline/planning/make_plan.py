@@ -9,10 +9,11 @@ from datetime import date
 import numpy as np
 import polars as pl
 
+from rmn_pipeline.planning.audiences import AudienceShares, audience_split
 from rmn_pipeline.planning.curves import Floats, HillCurves
 from rmn_pipeline.planning.errors import PlanError
 from rmn_pipeline.planning.exploration import explore
-from rmn_pipeline.planning.layout import AudienceShares, Layout, PlanHeader, audience_table, build_plan
+from rmn_pipeline.planning.layout import Layout, PlanHeader, build_plan
 from rmn_pipeline.planning.optimizer import Optimum, solve_scenario
 from rmn_pipeline.planning.plan import Plan
 from rmn_pipeline.planning.problem import Problem, problem_of
@@ -96,7 +97,7 @@ def prepare(
         mask = mask & _in_stock(arms, settings)
         require_arms(int(mask.sum()), request, "exclude_out_of_stock")
     chosen = np.flatnonzero(mask.to_numpy())
-    shares, audience_notes = _audience_shares(view, arms[chosen.tolist()])
+    shares, audience_notes = audience_split(view, arms[chosen.tolist()])
     return Prepared(
         resolved=resolved,
         scenario=_scenario(resolved, arms, fitted, chosen, start_date, settings),
@@ -134,10 +135,16 @@ def posterior_layout(prepared: Prepared, settings: PlannerSettings) -> Layout:
 
 
 def incremental_draws(prepared: Prepared, count: int, seed: int) -> tuple[Floats, Floats]:
-    """Posterior draws of the scenario's weekly curves, at the stock that is expected."""
+    """Posterior draws of the scenario's weekly curves, at the stock and in the season that are expected."""
+    scenario = prepared.scenario
     initial, half = prepared.response.draws(count, seed)
-    stock = np.array([arm.in_stock_probability for arm in prepared.scenario.arms])
-    return initial[:, prepared.chosen] * stock, half[:, prepared.chosen]
+    stock = np.array([arm.in_stock_probability for arm in scenario.arms])
+    level, log_sd = prepared.response.outlook(scenario.start_date, scenario.weeks)
+    # One draw of the season for all arms of a category: they share the forecast and its error.
+    category = prepared.response.arms["category"].rank("dense").to_numpy().astype(np.int64) - 1
+    normal = np.random.default_rng([seed, 1]).standard_normal((count, int(category.max()) + 1))[:, category]
+    season = level * np.exp(log_sd * normal - log_sd**2 / 2)
+    return (initial * season)[:, prepared.chosen] * stock, half[:, prepared.chosen]
 
 
 def _described(fitted: ResponseModel, view: PlanningView) -> pl.DataFrame:
@@ -171,7 +178,8 @@ def _scenario(
     start_date: date,
     settings: PlannerSettings,
 ) -> Scenario:
-    curves = fitted.expected_curves()
+    usual = fitted.expected_curves()
+    curves = HillCurves(usual.initial * fitted.outlook(start_date, resolved.weeks)[0], usual.half)
     multiplier = fitted.multipliers.per_arm
     table = arms.to_dicts()
     return scenario_for(
@@ -230,27 +238,6 @@ def _arm(
         in_stock_probability=float(str(row["in_stock_probability"])),
         max_spend_usd=settings.maximum_spend_multiple * usual * weeks,
     )
-
-
-def _audience_shares(view: PlanningView, arms: pl.DataFrame) -> tuple[AudienceShares, tuple[str, ...]]:
-    """Shares for every retailer and placement in the plan; equal shares where none were released."""
-    if arms["audience_id"].null_count() == 0:
-        return {}, ()
-    table = audience_table(view.audience_shares)
-    if not table:
-        return {}, ("no audience cells were released: the allocation has no audiences",)
-    everywhere = sorted({audience for entries in table.values() for audience, _ in entries})
-    missing = sorted(set(arms.select("retailer_id", "placement_type").rows()) - set(table))
-    for retailer, placement in missing:
-        local = sorted(
-            {name for (owner, _), entries in table.items() if owner == retailer for name, _ in entries}
-        )
-        names = local or everywhere
-        table[(retailer, placement)] = [(name, 1.0 / len(names)) for name in names]
-    notes = ["audience_id withheld per SKU: spend is split by the audience shares of retailer and placement"]
-    if missing:
-        notes.append(f"no audience shares released for {missing}: split equally")
-    return table, tuple(notes)
 
 
 def _notes(resolved: ResolvedRequest, view: PlanningView, fitted: ResponseModel) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -18,27 +18,43 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Observations:
-    """One entry per arm and week that carries information. `arms` holds one row per arm, in index order."""
+    """One entry per arm and week that carries information; `revenue_usd` is net of `organic_usd`.
+
+    `arms` holds one row per arm in index order, `week_table` the category and week of every week cell.
+    """
 
     arms: pl.DataFrame
     arm: Integers
     week_cell: Integers
-    week_cells: int
+    week_table: pl.DataFrame
     category: Integers
     categories: int
     spend_usd: Floats
     revenue_usd: Floats
+    organic_usd: Floats
     revenue_noise_variance: Floats
     spend_noise_variance: Floats
     in_stock_share: Floats
     promo_share: Floats
+    sales_index: Floats
     revenue_per_conversion_usd: Floats
     censored_weeks: int
+
+    @property
+    def week_cells(self) -> int:
+        """Number of category-weeks, in the order of `week_table`."""
+        return self.week_table.height
 
     @property
     def arm_count(self) -> int:
         """Number of arms."""
         return self.arms.height
+
+    def net_of(self, organic_usd: Floats) -> Observations:
+        """The same observations with organic claims moved out of the revenue."""
+        return replace(
+            self, revenue_usd=self.revenue_usd - organic_usd, organic_usd=self.organic_usd + organic_usd
+        )
 
     def per_arm(self, values: Floats) -> Floats:
         """Sum of an observation-long array within each arm."""
@@ -68,15 +84,17 @@ def observe(view: PlanningView, settings: PlannerSettings) -> Observations:
         arms=arms.drop("arm"),
         arm=arm,
         week_cell=week_cell,
-        week_cells=int(week_cell.max()) + 1,
+        week_table=rows.select("category", "week").unique().sort("category", "week"),
         category=category,
         categories=int(category.max()) + 1,
         spend_usd=_floats(rows, "spend_usd", 0.0),
         revenue_usd=_floats(rows, "attributed_revenue_usd", 0.0),
+        organic_usd=np.zeros(rows.height),
         revenue_noise_variance=_floats(rows, "revenue_noise_sd_usd", 0.0) ** 2,
         spend_noise_variance=_floats(rows, "spend_noise_sd_usd", 0.0) ** 2,
         in_stock_share=_floats(rows, "in_stock_share", 1.0),
         promo_share=_floats(rows, "promo_share", 0.0),
+        sales_index=_floats(rows, "sales_index", 1.0),
         revenue_per_conversion_usd=arms["revenue_per_conversion_usd"].to_numpy()[arm],
         censored_weeks=panel.height - informative.height,
     )
@@ -84,7 +102,7 @@ def observe(view: PlanningView, settings: PlannerSettings) -> Observations:
 
 def _arms(panel: pl.DataFrame, settings: PlannerSettings) -> pl.DataFrame:
     """One row per arm with its usual spend, its promotion habit and what a conversion brings."""
-    arms = panel.group_by(*ARM_KEYS, "category", "line_id").agg(
+    arms = panel.group_by(*ARM_KEYS, "category", "line_id", maintain_order=True).agg(
         usual_spend_usd_per_week=pl.col("spend_usd").mean(),
         observed_weeks=pl.len(),
         attributed_revenue_usd=pl.col("attributed_revenue_usd").sum(),
@@ -100,10 +118,10 @@ def _revenue_per_conversion(panel: pl.DataFrame, settings: PlannerSettings) -> p
     """Revenue per conversion of each SKU at each retailer, pulled towards its category's where counts are small."""
     conversions = pl.col("conversions").fill_null(0.0).clip(lower_bound=0.0)
     keys = ["retailer_id", "category", "sku_id"]
-    sums = panel.group_by(keys).agg(
+    sums = panel.group_by(keys, maintain_order=True).agg(
         revenue=pl.col("attributed_revenue_usd").sum().clip(lower_bound=0.0), count=conversions.sum()
     )
-    group = sums.group_by("retailer_id", "category").agg(
+    group = sums.group_by("retailer_id", "category", maintain_order=True).agg(
         group_revenue=pl.col("revenue").sum(), group_count=pl.col("count").sum()
     )
     require_rows(

@@ -1,21 +1,22 @@
 """Response curves from sparse history: hierarchical empirical Bayes with a Laplace approximation per arm.
 
-Per arm and week, attributed revenue is  c·ρ·x/(1 + x/k) + error, where x is spend and c collects what is known about
-the week (stock, promotion, season). (log ρ, log k) have normal priors whose means and spreads are estimated from all
-arms (`pooling`). The error variance has a part that grows with revenue (counts of orders), a part that grows with
-its square (demand noise), and the released noise of a clean room, which is known. Noise in spend is handled to first
-order, by adding its effect through the curve's slope.
+Per arm and week, attributed revenue is  o + c·ρ·x/(1 + x/k) + error, where x is spend, c collects what is known
+about the week (stock, promotion, season) and o is the organic part of the claims (`incrementality`). (log ρ, log k)
+have normal priors whose means and spreads are estimated from all arms (`pooling`). The error variance has a part that
+grows with revenue (counts of orders), a part that grows with its square (demand noise), and the released noise of a
+clean room, which is known. Noise in spend is handled to first order, by adding its effect through the curve's slope.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
 
 from rmn_pipeline.planning.curves import Floats, HillCurves, curve_through
-from rmn_pipeline.planning.incrementality import Multipliers, multipliers_for
+from rmn_pipeline.planning.incrementality import Multipliers, multipliers_for, organic_claims
 from rmn_pipeline.planning.observations import Observations, observe
 from rmn_pipeline.planning.pooling import (
     PoolingDesign,
@@ -24,6 +25,7 @@ from rmn_pipeline.planning.pooling import (
     pool,
     pooling_design,
 )
+from rmn_pipeline.planning.season import SeasonModel, fit_season
 from rmn_pipeline.planning.settings import PlannerSettings
 from rmn_pipeline.planning.view import PlanningView
 
@@ -58,13 +60,16 @@ class NoiseModel:
 
     def variance(self, seen: Observations, fitted: Floats, slope: Floats) -> Floats:
         """Variance of each observation around its fitted value."""
-        own = self.order * seen.revenue_per_conversion_usd * fitted + self.demand * fitted**2
+        own = (
+            self.order * seen.revenue_per_conversion_usd * (fitted + seen.organic_usd)
+            + self.demand * fitted**2
+        )
         return own + seen.revenue_noise_variance + slope**2 * seen.spend_noise_variance + 1e-6
 
 
 @dataclass(frozen=True)
 class ResponseModel:
-    """Posterior of every arm's weekly curve, on attributed revenue, with the multipliers to incremental revenue.
+    """Posterior of every arm's weekly curve, on attributed revenue net of organic claims, and the step to incremental.
 
     `arms` has one row per arm (keys, category, line_id, usual_spend_usd_per_week, …) in the order of the arrays.
     Curves hold at full stock where stock was seen, and at usual stock where it was not.
@@ -77,6 +82,7 @@ class ResponseModel:
     multipliers: Multipliers
     usual_factor: Floats
     controls: Controls
+    season: SeasonModel
     noise: NoiseModel
     censored_weeks: int
 
@@ -90,7 +96,7 @@ class ResponseModel:
         scale = self.multipliers.standard_error / self.multipliers.value
         log_sd = np.sqrt(np.log1p(scale**2))
         shared = np.exp(generator.standard_normal((count, scale.size)) * log_sd - log_sd**2 / 2)
-        level = (self.multipliers.value * shared)[:, self.multipliers.cell] * self.usual_factor
+        level = (self.multipliers.level * shared)[:, self.multipliers.cell] * self.usual_factor
         return np.exp(self.log_initial + offset[:, :, 0]) * level, np.exp(self.log_half + offset[:, :, 1])
 
     def expected_curves(self) -> HillCurves:
@@ -101,6 +107,13 @@ class ResponseModel:
         expected_low = (initial * low / (1 + low / half)).mean(axis=0)
         expected_high = (initial * high / (1 + high / half)).mean(axis=0)
         return curve_through(low, expected_low, high, expected_high)
+
+    def outlook(self, start: date, weeks: int) -> tuple[Floats, Floats]:
+        """Season of the planned weeks against history, per arm, and its log standard deviation."""
+        level, log_sd = self.season.outlook(start, weeks)
+        place = {name: index for index, name in enumerate(self.season.categories)}
+        of_arm = np.array([place[name] for name in self.arms["category"].to_list()])
+        return level[of_arm], log_sd[of_arm]
 
     def initial_iroas(self) -> tuple[Floats, Floats]:
         """Posterior mean and variance of the initial incremental return per dollar."""
@@ -120,7 +133,9 @@ class _Posterior:
 def fit_response(view: PlanningView, settings: PlannerSettings | None = None) -> ResponseModel:
     """Fit all arms of a view together; the mode only decides which week controls have anything to say."""
     chosen = settings or PlannerSettings()
-    seen = observe(view, chosen)
+    raw = observe(view, chosen)
+    multipliers = multipliers_for(raw.arms, view.incrementality)
+    seen = raw.net_of(organic_claims(raw, multipliers))
     design = pooling_design(seen.arms)
     mode = _starting_point(seen)
     priors = [_starting_prior(design, mode[:, column]) for column in (0, 1)]
@@ -140,9 +155,12 @@ def fit_response(view: PlanningView, settings: PlannerSettings | None = None) ->
         log_initial=posterior.mode[:, 0],
         log_half=posterior.mode[:, 1],
         covariance=_widened(posterior.covariance, priors),
-        multipliers=multipliers_for(seen.arms, view.incrementality),
+        multipliers=multipliers,
         usual_factor=_usual_factor(seen, controls),
         controls=controls,
+        season=fit_season(
+            view, seen.week_table.with_columns(log_effect=pl.Series(np.log(controls.week_factor))), chosen
+        ),
         noise=noise,
         censored_weeks=seen.censored_weeks,
     )
@@ -220,7 +238,8 @@ def _fit_noise(
     correction = seen.arm.size / max(seen.arm.size - used, 0.1 * seen.arm.size)
     known = seen.revenue_noise_variance + slope**2 * seen.spend_noise_variance
     target = (seen.revenue_usd - fitted) ** 2 * correction - known
-    by_order, by_demand, weight = seen.revenue_per_conversion_usd * fitted, fitted**2, 1.0 / expected**2
+    by_order = seen.revenue_per_conversion_usd * (fitted + seen.organic_usd)
+    by_demand, weight = fitted**2, 1.0 / expected**2
     order_order, demand_demand = (weight * by_order**2).sum(), (weight * by_demand**2).sum()
     cross = (weight * by_order * by_demand).sum()
     order_target, demand_target = (weight * by_order * target).sum(), (weight * by_demand * target).sum()

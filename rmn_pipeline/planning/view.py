@@ -32,6 +32,7 @@ PANEL_SCHEMA: dict[str, pl.DataType] = {
     "in_stock_share": pl.Float64(),
     "promo_share": pl.Float64(),
     "price_usd": pl.Float64(),
+    "sales_index": pl.Float64(),
 }
 ARM_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
 # A released 95 % error bound is this many standard deviations wide.
@@ -43,10 +44,15 @@ DAYS_PER_WEEK = 7
 class PlanningView:
     """What one planner may see of one brand's history. Tables are described field by field in `view.py`.
 
-    - `panel`: one row per arm and whole week (`audience_id`, stock, promotion and price null where withheld).
+    - `panel`: one row per arm and whole week (`audience_id`, stock, promotion, price and `sales_index` null where
+      withheld). `sales_index` is the SKU's sales that week over the brand's average SKU-week at that retailer.
     - `skus`: sku_id, brand_id, category, line_id, title, margin_rate (null if withheld), price_usd (null if withheld).
     - `availability`: retailer_id, sku_id, in_stock_probability, stock_units; None if stock is withheld.
     - `audience_shares`: retailer_id, placement_type, audience_id, share; None where arms already carry audiences.
+    - `campaigns`: retailer_id, placement_type, audience_id, sku_id of the brand's own campaigns, without any result;
+      None where arms already carry audiences or the set-up is not given.
+    - `sales_weeks`: retailer_id, sku_id, week, sales_index, in_stock_share, promo_share of every shelf; None if the
+      brand's own sales are withheld.
     - `incrementality`: retailer_id, placement_type, incrementality_multiplier, standard_error.
     """
 
@@ -60,6 +66,8 @@ class PlanningView:
     assumed_margin_rate: float
     blocked_fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    campaigns: pl.DataFrame | None = None
+    sales_weeks: pl.DataFrame | None = None
 
     @property
     def sees_stock(self) -> bool:
@@ -80,7 +88,8 @@ def full_data_view(
     private = _private_rows(collected(private_daily), brand_id)
     daily = _brand_events(collected(events), brand_skus, brand_id)
     panel, dropped = _weekly_events(daily)
-    panel = panel.join(_weekly_private(private), on=["retailer_id", "sku_id", "week"], how="left")
+    sales_weeks = _weekly_private(private)
+    panel = panel.join(sales_weeks, on=["retailer_id", "sku_id", "week"], how="left")
     return PlanningView(
         mode="full_data",
         brand_id=brand_id,
@@ -91,6 +100,7 @@ def full_data_view(
         incrementality=_incrementality(incrementality, brand_id),
         assumed_margin_rate=_margin_rate(assumed_margin_rate),
         notes=dropped,
+        sales_weeks=sales_weeks.join(panel.select("week").unique(), on="week", how="semi"),
     )
 
 
@@ -102,8 +112,13 @@ def clean_room_view(
     brand_id: str,
     assumed_margin_rate: float,
     blocked_fields: Iterable[str],
+    campaigns: pl.DataFrame | None = None,
 ) -> PlanningView:
-    """Released clean-room cells in the panel's shape; what was withheld is null, noise is carried along."""
+    """Released clean-room cells in the panel's shape; what was withheld is null, noise is carried along.
+
+    `campaigns` is the brand's own set-up (which SKU is advertised where and to whom, no results): with it, plans
+    stay on arms that exist; without it, spend is split over every released audience.
+    """
     brand_skus = _brand_skus(collected(skus), brand_id)
     released = _released_cells(collected(cells), brand_skus, brand_id)
     kept = released.filter(~pl.col("suppressed") & pl.col("revenue_usd").is_not_null())
@@ -140,7 +155,16 @@ def clean_room_view(
         assumed_margin_rate=_margin_rate(assumed_margin_rate),
         blocked_fields=tuple(blocked_fields),
         notes=notes,
+        campaigns=_campaigns(campaigns, brand_skus),
     )
+
+
+def _campaigns(campaigns: pl.DataFrame | None, skus: pl.DataFrame) -> pl.DataFrame | None:
+    if campaigns is None:
+        return None
+    require_columns(campaigns, ARM_KEYS, "the brand's campaign set-up")
+    ours = campaigns.select(ARM_KEYS).drop_nulls().unique()
+    return ours.join(skus.select("sku_id"), on="sku_id", how="semi").sort(ARM_KEYS)
 
 
 def _margin_rate(rate: float) -> float:
@@ -164,6 +188,8 @@ def _brand_events(events: pl.DataFrame, skus: pl.DataFrame, brand_id: str) -> pl
     needed = (*ARM_KEYS, "date", "cost", "revenue", "conversions")
     require_columns(events, needed, "rmis_events")
     ours = events.select(needed).join(skus.select("sku_id"), on="sku_id", how="semi")
+    # Sums must not depend on the order in which the rows arrive.
+    ours = ours.sort(needed, nulls_last=True)
     require_rows(
         ours, f"rmis_events holds no row for any SKU of brand '{brand_id}'; harmonize its retailers first"
     )
@@ -173,12 +199,12 @@ def _brand_events(events: pl.DataFrame, skus: pl.DataFrame, brand_id: str) -> pl
 def _weekly_events(daily: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Weekly sums per arm. Weeks that the data covers only in part are dropped: they would read as low spend."""
     daily = daily.with_columns(week=pl.col("date").dt.truncate("1w"))
-    days = daily.group_by("retailer_id", "week").agg(days=pl.col("date").n_unique())
+    days = daily.group_by("retailer_id", "week", maintain_order=True).agg(days=pl.col("date").n_unique())
     whole = days.filter(pl.col("days") == DAYS_PER_WEEK)
     require_rows(whole, "rmis_events covers no whole week (Monday to Sunday) for this brand")
     weekly = (
         daily.join(whole, on=["retailer_id", "week"], how="semi")
-        .group_by(*ARM_KEYS, "week")
+        .group_by(*ARM_KEYS, "week", maintain_order=True)
         .agg(
             spend_usd=pl.col("cost").sum(),
             attributed_revenue_usd=pl.col("revenue").sum(),
@@ -203,7 +229,7 @@ def _private_rows(private_daily: pl.DataFrame, brand_id: str) -> pl.DataFrame:
         "units_sold",
     )
     require_columns(private_daily, needed, "the brand's private daily feed")
-    ours = private_daily.filter(pl.col("brand_id") == brand_id)
+    ours = private_daily.filter(pl.col("brand_id") == brand_id).sort("retailer_id", "sku_id", "date")
     require_rows(ours, f"the private daily feed holds no row for brand '{brand_id}'")
     return ours
 
@@ -211,12 +237,15 @@ def _private_rows(private_daily: pl.DataFrame, brand_id: str) -> pl.DataFrame:
 def _weekly_private(private: pl.DataFrame) -> pl.DataFrame:
     return (
         private.with_columns(week=pl.col("date").dt.truncate("1w"))
-        .group_by("retailer_id", "sku_id", "week")
+        .group_by("retailer_id", "sku_id", "week", maintain_order=True)
         .agg(
             in_stock_share=pl.col("in_stock_share").mean(),
             promo_share=pl.col("promo_flag").cast(pl.Float64).mean(),
             price_usd=pl.col("price_usd").mean(),
+            sales=(pl.col("price_usd") * pl.col("units_sold")).sum(),
         )
+        .with_columns(sales_index=pl.col("sales") / pl.col("sales").mean().over("retailer_id"))
+        .drop("sales")
     )
 
 
@@ -224,7 +253,7 @@ def _sku_economics(private: pl.DataFrame) -> pl.DataFrame:
     sales = (pl.col("price_usd") * pl.col("units_sold")).sum()
     profit = ((pl.col("price_usd") - pl.col("unit_cost_usd")) * pl.col("units_sold")).sum()
     unweighted = (1 - pl.col("unit_cost_usd") / pl.col("price_usd")).mean()
-    return private.group_by("sku_id").agg(
+    return private.group_by("sku_id", maintain_order=True).agg(
         margin_rate=pl.when(sales > 0).then(profit / sales).otherwise(unweighted),
         price_usd=pl.col("price_usd").mean(),
     )
@@ -233,7 +262,7 @@ def _sku_economics(private: pl.DataFrame) -> pl.DataFrame:
 def _availability(private: pl.DataFrame) -> pl.DataFrame:
     return (
         private.sort("date")
-        .group_by("retailer_id", "sku_id")
+        .group_by("retailer_id", "sku_id", maintain_order=True)
         .agg(in_stock_probability=pl.col("in_stock_share").mean(), stock_units=pl.col("stock_units").last())
         .sort("retailer_id", "sku_id")
     )
@@ -266,7 +295,7 @@ def _audience_shares(audience_cells: pl.DataFrame | None) -> pl.DataFrame | None
     require_columns(audience_cells, (*keys, "audience_id", "cost_usd"), "the clean-room audience cells")
     spend = (
         audience_cells.filter(pl.col("audience_id").is_not_null())
-        .group_by(*keys, "audience_id")
+        .group_by(*keys, "audience_id", maintain_order=True)
         .agg(cost=pl.col("cost_usd").fill_null(0.0).clip(lower_bound=0.0).sum())
         .with_columns(total=pl.col("cost").sum().over(keys), count=pl.len().over(keys))
     )

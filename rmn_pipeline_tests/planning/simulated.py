@@ -16,6 +16,7 @@ START = date(2026, 7, 6)
 RETAILERS = ("alpha", "beta")
 PLACEMENTS = ("search", "home", "category")
 AUDIENCES = ("loyal", "lapsed")
+ORGANIC_PER_DOLLAR = 1.2
 KEYS = ["retailer_id", "placement_type", "audience_id", "sku_id"]
 
 
@@ -28,7 +29,10 @@ class Simulated:
 def simulate(
     seed: int = 0, skus: int = 12, weeks: int = 25, demand_noise: float = 0.35, stock_outs: bool = False
 ) -> Simulated:
-    """Arms with hierarchical log-normal curves; weekly spend varies; revenue is counts of orders."""
+    """Arms with hierarchical log-normal curves of incremental revenue; weekly spend varies.
+
+    What is attributed is the incremental revenue and an organic part in step with spend, as counts of orders.
+    """
     generator = np.random.default_rng(seed)
     names = [f"sku{index:03d}" for index in range(skus)]
     category = {name: f"category{index % 2}" for index, name in enumerate(names)}
@@ -39,6 +43,8 @@ def simulate(
         for c in set(category.values())
     }
     rows, truth = [], []
+    incremental: dict[tuple[str, str], float] = {}
+    attributed: dict[tuple[str, str], float] = {}
     for retailer in RETAILERS:
         for placement in PLACEMENTS:
             for sku in names:
@@ -47,14 +53,17 @@ def simulate(
                     in_stock[::2] = 0.1
                 for audience in AUDIENCES:
                     effect = group[retailer, placement, category[sku]]
-                    initial = float(np.exp(np.log(8) + effect[0] + generator.normal(0, 0.4)))
+                    initial = float(np.exp(np.log(5) + effect[0] + generator.normal(0, 0.4)))
                     half = float(np.exp(np.log(900) + effect[1] + generator.normal(0, 0.5)))
                     spend = (
                         half * np.exp(generator.normal(-0.4, 0.5)) * np.exp(generator.normal(0, 0.4, weeks))
                     )
                     mean = in_stock * initial * spend / (1 + spend / half)
                     noise = np.exp(generator.normal(0, demand_noise, weeks) - demand_noise**2 / 2)
-                    orders = generator.poisson(mean * noise / 12.0)
+                    orders = generator.poisson((mean * noise + ORGANIC_PER_DOLLAR * in_stock * spend) / 12.0)
+                    cell = (retailer, placement)
+                    incremental[cell] = incremental.get(cell, 0.0) + float((mean * noise).sum())
+                    attributed[cell] = attributed.get(cell, 0.0) + 12.0 * float(orders.sum())
                     truth.append((retailer, placement, audience, sku, initial, half))
                     rows.extend(
                         (
@@ -71,6 +80,7 @@ def simulate(
                             float(in_stock[week]),
                             0.0,
                             12.0,
+                            float(in_stock[week]),
                         )
                         for week in range(weeks)
                     )
@@ -97,7 +107,7 @@ def simulate(
         ),
         audience_shares=None,
         incrementality=pl.DataFrame(
-            [(r, p, 0.6, 0.03) for r in RETAILERS for p in PLACEMENTS],
+            [(r, p, incremental[r, p] / attributed[r, p], 0.02) for r, p in incremental],
             schema=["retailer_id", "placement_type", "incrementality_multiplier", "standard_error"],
             orient="row",
         ),

@@ -186,6 +186,11 @@ def test_audiences_are_split_equally_where_no_share_was_released(simulated: Simu
     assert any("split equally" in note for note in plan.notes)
     frame = plan.allocation_frame().group_by("audience_id").agg(pl.col("spend_usd").sum())
     assert frame["spend_usd"].min() == pytest.approx(frame["spend_usd"].max(), rel=1e-4)
+    live = pl.DataFrame(
+        {"retailer_id": "alpha", "placement_type": "home", "sku_id": "sku001", "audience_id": ["lapsed"]}
+    )
+    told = planned(replace(view, campaigns=live), placements=["home"], retailers=["alpha"])
+    assert {i.audience_id for i in told.allocation if i.sku_id == "sku001"} == {"lapsed"}
     bare = planned(clean(simulated.view, audiences=False))
     assert {item.audience_id for item in bare.allocation} == {None}
     assert any("no audience cells" in note for note in bare.notes)
@@ -224,7 +229,7 @@ def truth_of(simulated: Simulated) -> pl.DataFrame:
         simulated.truth.join(simulated.view.skus.select("sku_id", "line_id", "margin_rate"), on="sku_id")
         .join(usual, on=["retailer_id", "placement_type", "audience_id", "sku_id"])
         .with_columns(
-            initial_iroas=pl.col("initial") * 0.6,
+            initial_iroas=pl.col("initial"),
             half_saturation_usd_per_week=pl.col("half"),
             revenue_per_conversion_usd=pl.lit(12.0),
             in_stock_probability=pl.lit(1.0),

@@ -16,12 +16,11 @@ from rmn_pipeline_tests.planning.simulated import (
     KEYS,
     PLACEMENTS,
     RETAILERS,
+    START,
     Simulated,
     released_cells,
     simulate,
 )
-
-MULTIPLIER = 0.6
 
 
 def true_and_estimated(
@@ -32,9 +31,9 @@ def true_and_estimated(
     initial, half = truth["initial"].to_numpy(), truth["half"].to_numpy()
     draws = model.draws(400, seed=1)
     return (
-        MULTIPLIER * initial / (1 + usual / half) ** 2,
+        initial / (1 + usual / half) ** 2,
         draws[0] / (1 + usual / draws[1]) ** 2,
-        MULTIPLIER * initial,
+        initial,
     )
 
 
@@ -54,15 +53,23 @@ def test_known_curves_are_recovered_with_honest_intervals() -> None:
     assert np.mean(slopes) == pytest.approx(1.0, abs=0.15)
 
 
-def test_attributed_revenue_becomes_incremental_through_the_read_outs() -> None:
+def test_read_outs_above_one_scale_the_curves_and_below_one_take_the_organic_part_out() -> None:
     view = simulate(0).view
-    doubled = replace(
-        view,
-        incrementality=view.incrementality.with_columns(incrementality_multiplier=pl.lit(2 * MULTIPLIER)),
-    )
-    once, twice = fit_response(view).initial_iroas()[0], fit_response(doubled).initial_iroas()[0]
-    # Exactly double but for the drawn error of the read-outs, which keeps its absolute size.
-    assert twice / once == pytest.approx(np.full(once.size, 2.0), rel=0.02)
+
+    def level_and_half(multiplier: float) -> tuple[float, float]:
+        read_outs = view.incrementality.with_columns(incrementality_multiplier=multiplier)
+        model = fit_response(replace(view, incrementality=read_outs))
+        usual = model.arms["usual_spend_usd_per_week"].to_numpy()
+        curves = model.expected_curves()
+        return float(curves.response(usual).sum()), float(np.median(curves.half))
+
+    claimed = float(view.panel["attributed_revenue_usd"].sum()) / 25
+    full, double, half = level_and_half(1.0), level_and_half(2.0), level_and_half(0.5)
+    assert full[0] == pytest.approx(claimed, rel=0.05)
+    assert double[0] == pytest.approx(2 * full[0], rel=0.02) and double[1] == pytest.approx(full[1], rel=0.02)
+    assert half[0] == pytest.approx(0.5 * full[0], rel=0.05)
+    # What is left after the straight organic part bends earlier.
+    assert half[1] < 0.7 * full[1]
 
 
 def test_a_cell_without_read_out_takes_the_average_and_says_so() -> None:
@@ -70,7 +77,22 @@ def test_a_cell_without_read_out_takes_the_average_and_says_so() -> None:
     known = view.incrementality.filter(pl.col("placement_type") != "home")
     model = fit_response(replace(view, incrementality=known))
     assert model.multipliers.untested == ("alpha/home", "beta/home")
-    assert model.multipliers.per_arm == pytest.approx(np.full(model.arms.height, MULTIPLIER), abs=1e-6)
+    tested = known["incrementality_multiplier"]
+    untested = model.multipliers.per_arm[(model.arms["placement_type"] == "home").to_numpy()]
+    assert tested.min() < untested.min() and untested.max() < tested.max()
+
+
+def test_the_coming_season_is_read_off_the_wave_in_the_brands_sales() -> None:
+    view = simulate(0, skus=4).view
+    shelves = view.panel.select("retailer_id", "sku_id", "week").unique()
+    angle = 2 * np.pi * (pl.col("week").dt.ordinal_day() - 91) / 365.25
+    sales = shelves.with_columns(sales_index=(0.25 * angle.cos()).exp(), in_stock_share=1.0, promo_share=0.0)
+    level, log_sd = fit_response(replace(view, sales_weeks=sales)).season.outlook(START, 26)
+    # History covers the half of the year around the peak, the plan the half around the trough.
+    assert level == pytest.approx(np.exp([-4 / np.pi * 0.25] * 2), rel=0.03)
+    assert (log_sd < 0.05).all()
+    _, blind_sd = fit_response(view).season.outlook(START, 26)
+    assert (blind_sd > log_sd).all()
 
 
 def test_stock_outs_are_censored_and_not_read_as_low_response() -> None:
@@ -87,7 +109,7 @@ def test_stock_outs_are_censored_and_not_read_as_low_response() -> None:
         hit = (truth["sku_id"] == "sku000").to_numpy()
         usual = truth["usual_spend_usd_per_week"].to_numpy()
         initial, half = truth["initial"].to_numpy(), truth["half"].to_numpy()
-        true_revenue = MULTIPLIER * initial * usual / (1 + usual / half)
+        true_revenue = initial * usual / (1 + usual / half)
         return float(np.mean(np.log(fitted.expected_curves().response(usual) / true_revenue)[hit]))
 
     assert abs(error(model)) < 0.15
@@ -99,11 +121,11 @@ def test_promotions_and_seasons_are_divided_out() -> None:
     weeks = simulated.view.panel["week"].unique().sort()
     promo = pl.col("week").is_in(weeks[::3].implode()) & (pl.col("sku_id") < "sku006")
     season = pl.when(pl.col("week") > weeks[12]).then(1.25).otherwise(0.75)
+    demand = season * pl.when(promo).then(1.6).otherwise(1.0)
     lifted = simulated.view.panel.with_columns(
         promo_share=promo.cast(pl.Float64),
-        attributed_revenue_usd=pl.col("attributed_revenue_usd")
-        * season
-        * pl.when(promo).then(1.6).otherwise(1.0),
+        attributed_revenue_usd=pl.col("attributed_revenue_usd") * demand,
+        sales_index=demand,
     )
     model = fit_response(replace(simulated.view, panel=lifted))
     assert model.controls.promo_lift == pytest.approx(np.array([0.6, 0.6]), abs=0.15)

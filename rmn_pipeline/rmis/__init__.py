@@ -29,6 +29,7 @@ from rmn_pipeline.rmis.models import (
     empty_table,
     polars_schema,
 )
+from rmn_pipeline.rmis.propose import MappingProposal, propose_mapping
 
 __all__ = [
     "AUDIENCES_SCHEMA",
@@ -48,6 +49,7 @@ __all__ = [
     "Mapping",
     "MappingError",
     "MappingProblem",
+    "MappingProposal",
     "RMISAudience",
     "RMISPolicy",
     "RMISRecord",
@@ -65,6 +67,7 @@ __all__ = [
     "normalize_gtin",
     "parse_mapping",
     "polars_schema",
+    "propose_mapping",
     "read_events",
     "read_table",
     "skus_frame",

@@ -47,11 +47,19 @@ def _day_of(path: Path) -> date:
         ) from error
 
 
-def write_events(lake_dir: Path | str, retailer_id: str, events: pl.DataFrame) -> list[Path]:
+def _lies_within(day: date, days: Iterable[date]) -> bool:
+    covered = sorted(days)
+    return bool(covered) and covered[0] <= day <= covered[-1]
+
+
+def write_events(
+    lake_dir: Path | str, retailer_id: str, events: pl.DataFrame, *, replace_all_days: bool = False
+) -> list[Path]:
     """Replaces a retailer's days with these events, one file per day; returns the files written.
 
     Days inside the range that the events cover, but without an event now, are removed: the network took them
-    back. Days outside of that range stay as they are.
+    back. Days outside of that range stay as they are, unless `replace_all_days` says that these events are the
+    retailer's whole history.
     """
     if dict(events.schema) != EVENTS_SCHEMA:
         raise LakeError(f"{retailer_id}: these are no rmis_events: columns or types differ from the schema")
@@ -65,11 +73,10 @@ def write_events(lake_dir: Path | str, retailer_id: str, events: pl.DataFrame) -
         path = folder / f"date={day}.parquet"
         write_parquet_atomically(frame, path)
         written.append(path)
-    if days:
-        for path in sorted(folder.glob("*.parquet")):
-            day = _day_of(path)
-            if min(days) <= day <= max(days) and day not in days:
-                path.unlink(missing_ok=True)
+    for path in sorted(folder.glob("*.parquet")):
+        day = _day_of(path)
+        if day not in days and (replace_all_days or _lies_within(day, days)):
+            path.unlink(missing_ok=True)
     return written
 
 

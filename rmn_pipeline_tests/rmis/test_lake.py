@@ -52,6 +52,13 @@ def test_a_day_that_the_network_took_back_goes_and_days_outside_stay(tmp_path: P
     assert read_events(lake).collect().sort("date")["revenue"].to_list() == [25.50, 9.0, 9.0]
 
 
+def test_a_whole_history_replaces_all_days(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    write_events(lake, "shop", events_of(tmp_path, "2026-01-04", "2026-01-05"))
+    write_events(lake, "shop", events_of(tmp_path, "2026-01-05"), replace_all_days=True)
+    assert [day.day for day in days_in(lake)] == [5]
+
+
 def test_unfinished_files_of_a_crash_are_not_read(tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     (path,) = write_events(lake, "shop", events_of(tmp_path, "2026-01-05"))

@@ -18,6 +18,8 @@ from rmn_pipeline.planning.problem import Problem
 from rmn_pipeline.planning.solver import cut, solve
 
 FUNDED_USD = 1.0
+# Rounding to cents and to bookable amounts must not eat into the reserve.
+RESERVE_MARGIN = 1e-4
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,23 @@ class Mixture:
 def explore(
     problem: Problem, optimum: Floats, initial_draws: Floats, half_draws: Floats, share: float, segments: int
 ) -> Mixture:
-    """Split the plan: `share` of the money follows the draws, the rest the optimum. Draws are draws × arms."""
+    """Split the plan: `share` of the money spent follows the draws, the rest the optimum. Draws are draws × arms."""
     spends = np.array(
         [
             solve(problem, cut(problem, HillCurves(initial, half), segments)).spend
             for initial, half in zip(initial_draws, half_draws, strict=True)
         ]
     )
+    tried = spends.mean(axis=0)
+    follow = _mixing_weight(float(optimum.sum()), float(tried.sum()), share * (1.0 + RESERVE_MARGIN))
     return Mixture(
-        working=(1.0 - share) * optimum,
-        experiment=Experiment(
-            spend=share * spends.mean(axis=0), propensity=(spends > FUNDED_USD).mean(axis=0)
-        ),
+        working=(1.0 - follow) * optimum,
+        experiment=Experiment(spend=follow * tried, propensity=(spends > FUNDED_USD).mean(axis=0)),
     )
+
+
+def _mixing_weight(optimum_usd: float, tried_usd: float, share: float) -> float:
+    """How far to go from the optimum to the tried plan so that the tried part is `share` of what is then spent."""
+    if tried_usd <= 0:
+        return 0.0
+    return share * optimum_usd / (share * optimum_usd + (1.0 - share) * tried_usd)

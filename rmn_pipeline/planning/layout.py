@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -73,11 +74,18 @@ def build_plan(
     curves = _curves(scenario)
     total = working + extra.spend
     returns = curves.response(total)
+    explored = bool(extra.spend.any())
     items = tuple(
         item
         for index, arm in enumerate(scenario.arms)
-        for purpose, spend in _purposes(working, extra, index)
-        for item in _items(arm, purpose, spend, _return_per_dollar(returns, total, index), extra, index, how)
+        if total[index] > 0
+        for item in _items(
+            arm,
+            {"working": float(working[index]), "experiment": float(extra.spend[index])},
+            float(returns[index] / total[index]),
+            float(extra.propensity[index]) if explored else None,
+            how,
+        )
     )
     predicted = _predicted(items, scenario, _interval(scenario, total, how))
     request_text = "" if header.request is None else header.request.canonical_json()
@@ -104,41 +112,30 @@ def _curves(scenario: Scenario) -> HillCurves:
     return HillCurves(initial, half).over_weeks(scenario.weeks)
 
 
-def _purposes(working: Floats, experiment: Experiment, index: int) -> tuple[tuple[Purpose, float], ...]:
-    return (("working", float(working[index])), ("experiment", float(experiment.spend[index])))
-
-
-def _return_per_dollar(returns: Floats, total: Floats, index: int) -> float:
-    return float(returns[index] / total[index]) if total[index] > 0 else 0.0
-
-
 def _items(
-    arm: Arm,
-    purpose: Purpose,
-    spend: float,
-    per_dollar: float,
-    experiment: Experiment,
-    index: int,
-    layout: Layout,
+    arm: Arm, spends: dict[Purpose, float], per_dollar: float, propensity: float | None, layout: Layout
 ) -> Iterator[AllocationItem]:
-    explored = experiment.spend.any()
+    """An arm's bookings; an arm too small to be booked on a network is left out as a whole."""
     for audience, share in _audiences(arm, layout.audience_shares):
-        booked = np.floor(spend * share * CENTS + 1e-6) / CENTS
-        if booked < layout.minimum_booking_usd:
+        if sum(spends.values()) * share < layout.minimum_booking_usd:
             continue
-        revenue = booked * per_dollar
-        yield AllocationItem(
-            retailer_id=arm.retailer_id,
-            placement_type=arm.placement_type,
-            audience_id=audience,
-            sku_id=arm.sku_id,
-            spend_usd=booked,
-            purpose=purpose,
-            predicted_incremental_revenue_usd=revenue,
-            predicted_incremental_margin_usd=revenue * arm.margin_rate,
-            predicted_conversions=revenue / arm.revenue_per_conversion_usd,
-            exploration_propensity=float(experiment.propensity[index]) if explored else None,
-        )
+        for purpose, spend in spends.items():
+            booked = math.floor(spend * share * CENTS + 1e-6) / CENTS
+            if booked == 0:
+                continue
+            revenue = booked * per_dollar
+            yield AllocationItem(
+                retailer_id=arm.retailer_id,
+                placement_type=arm.placement_type,
+                audience_id=audience,
+                sku_id=arm.sku_id,
+                spend_usd=booked,
+                purpose=purpose,
+                predicted_incremental_revenue_usd=revenue,
+                predicted_incremental_margin_usd=revenue * arm.margin_rate,
+                predicted_conversions=revenue / arm.revenue_per_conversion_usd,
+                exploration_propensity=propensity,
+            )
 
 
 def _audiences(arm: Arm, shares: AudienceShares) -> list[tuple[str | None, float]]:

@@ -74,8 +74,8 @@ def test_the_experiment_reserve_is_its_share_of_the_money_and_is_spread(simulate
         plan.allocation_frame().group_by("purpose").agg(pl.col("spend_usd").sum(), pl.len()).sort("purpose")
     )
     experiment, working = spend["spend_usd"].to_list()
-    assert experiment == pytest.approx(60_000, abs=50)
-    assert working == pytest.approx(540_000, abs=50)
+    assert 0.1 <= experiment / (experiment + working) < 0.1001
+    assert working == pytest.approx(540_000, abs=100)
     funded_by_optimum = planned(simulated.view)
     tried = {(i.retailer_id, i.placement_type, i.audience_id, i.sku_id) for i in plan.allocation}
     sure = {(i.retailer_id, i.placement_type, i.audience_id, i.sku_id) for i in funded_by_optimum.allocation}
@@ -108,7 +108,7 @@ def test_min_roas_holds_with_experiments_and_unspent_money_is_reported(simulated
     assert plan.unspent_usd > 1_000_000
     assert any("stays unspent" in note for note in plan.notes)
     share = sum(i.spend_usd for i in plan.allocation if i.purpose == "experiment") / plan.predicted.spend_usd
-    assert share == pytest.approx(0.1, abs=0.03)
+    assert 0.1 <= share < 0.1001
 
 
 def test_a_min_roas_out_of_reach_is_refused_and_never_relaxed(simulated: Simulated) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 import polars as pl
@@ -68,6 +68,13 @@ class PlanningView:
     notes: tuple[str, ...] = ()
     campaigns: pl.DataFrame | None = None
     sales_weeks: pl.DataFrame | None = None
+    last_day: date | None = None
+
+    @property
+    def first_plan_monday(self) -> date:
+        """The first Monday after history: the day that a plan made on this view would start."""
+        last = self.last_day or max(observed_weeks(self)) + timedelta(days=DAYS_PER_WEEK - 1)
+        return last + timedelta(days=DAYS_PER_WEEK - last.weekday())
 
     @property
     def sees_stock(self) -> bool:
@@ -101,6 +108,7 @@ def full_data_view(
         assumed_margin_rate=_margin_rate(assumed_margin_rate),
         notes=dropped,
         sales_weeks=sales_weeks.join(panel.select("week").unique(), on="week", how="semi"),
+        last_day=max(daily["date"].to_list()),
     )
 
 
@@ -113,19 +121,21 @@ def clean_room_view(
     assumed_margin_rate: float,
     blocked_fields: Iterable[str],
     campaigns: pl.DataFrame | None = None,
+    last_day: date | None = None,
 ) -> PlanningView:
     """Released clean-room cells in the panel's shape; what was withheld is null, noise is carried along.
 
     `campaigns` is the brand's own set-up (which SKU is advertised where and to whom, no results): with it, plans
-    stay on arms that exist; without it, spend is split over every released audience.
+    stay on arms that exist; without it, spend is split over every released audience. `last_day` is the last day of
+    the released period: a week that it cuts short is left out.
     """
     brand_skus = _brand_skus(collected(skus), brand_id)
     released = _released_cells(collected(cells), brand_skus, brand_id)
     kept = released.filter(~pl.col("suppressed") & pl.col("revenue_usd").is_not_null())
-    require_rows(
-        kept, f"every clean-room cell of brand '{brand_id}' is suppressed; nothing can be planned on"
-    )
     suppressed = released.height - kept.height
+    if last_day is not None:
+        kept = kept.filter(pl.col("week").cast(pl.Date) + pl.duration(days=DAYS_PER_WEEK - 1) <= last_day)
+    require_rows(kept, f"no clean-room cell of brand '{brand_id}' is released for a whole week")
     notes = (
         (f"{suppressed} of {released.height} clean-room cells are suppressed and left out",)
         if suppressed
@@ -156,6 +166,7 @@ def clean_room_view(
         blocked_fields=tuple(blocked_fields),
         notes=notes,
         campaigns=_campaigns(campaigns, brand_skus),
+        last_day=last_day,
     )
 
 

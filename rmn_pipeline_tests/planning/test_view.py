@@ -132,6 +132,17 @@ def test_clean_room_masks_what_is_withheld_and_carries_the_noise() -> None:
     ]
 
 
+def test_a_cut_week_is_left_out_and_the_plan_starts_on_the_monday_after_history() -> None:
+    assert full().first_plan_monday == date(2026, 1, 26)
+    two = pl.concat([cells(), cells().with_columns(week=pl.lit(MONDAY + timedelta(weeks=1)))])
+    view = clean_room_view(two, None, SKUS, READ_OUTS, "brand_x", 0.3, [], last_day=date(2026, 1, 14))
+    assert view.panel["week"].to_list() == [MONDAY]
+    assert view.first_plan_monday == date(2026, 1, 19)
+    assert clean_room_view(two, None, SKUS, READ_OUTS, "brand_x", 0.3, []).first_plan_monday == date(
+        2026, 1, 19
+    )
+
+
 def test_both_views_have_the_same_panel_columns() -> None:
     blind = clean_room_view(cells(), None, SKUS, READ_OUTS, "brand_x", 0.3, [])
     assert full().panel.schema == blind.panel.schema

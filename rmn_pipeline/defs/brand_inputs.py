@@ -38,11 +38,10 @@ CAMPAIGN_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
 BASELINES: tuple[BaselineKind, ...] = ("status_quo", "equal_split", "proportional_to_sales")
 
 
-def plan_start(view: PlanningView) -> date:
-    """The Monday after the last week of history that the view holds."""
-    last_week = view.panel["week"].max()
-    assert isinstance(last_week, date)
-    return last_week + timedelta(days=7)
+def plan_start(project: Project) -> date:
+    """The first Monday after the last day that any retailer has reported."""
+    last_day = max(report_period(project, retailer_id)[1] for retailer_id in project.retailer_ids())
+    return last_day + timedelta(days=7 - last_day.weekday())
 
 
 def brand_skus(project: Project, brand_id: str) -> pl.DataFrame:
@@ -121,8 +120,9 @@ def release_retailer_view(project: Project, retailer_id: str) -> CleanRoomView:
         load_policy(project.retailer_dir(retailer_id) / "policy.yaml"),
         ledger=project.lake_dir / "clean_room_ledgers" / f"{retailer_id}.sqlite",
         sku_ids=skus["sku_id"].to_list(),
+        dataset_id=_dataset_id(project, retailer_id),
     )
-    first, last = _log_period(project, retailer_id)
+    first, last = report_period(project, retailer_id)
     view = release_view(room, retailer_id=retailer_id, start=first, end=last)
     write_table(project.lake_dir, "clean_room_cells", retailer_id, view.cells)
     write_table(project.lake_dir, "clean_room_audiences", retailer_id, view.audience_cells)
@@ -137,7 +137,15 @@ def release_retailer_view(project: Project, retailer_id: str) -> CleanRoomView:
     return view
 
 
-def _log_period(project: Project, retailer_id: str) -> tuple[date, date]:
+def _dataset_id(project: Project, retailer_id: str) -> str:
+    """Whose privacy budget is spent: the retailer's customers. Another sample market has other customers."""
+    manifest = project.data_dir / "landing" / "manifest.json"
+    if not manifest.is_file():
+        return retailer_id
+    return f"{retailer_id}:{json.loads(manifest.read_text())['config_digest'][:16]}"
+
+
+def report_period(project: Project, retailer_id: str) -> tuple[date, date]:
     """First and last day of the reports: the period an analyst would ask for, without opening the log."""
     day = pl.col("date")
     days = read_events(project.lake_dir, [retailer_id]).select(

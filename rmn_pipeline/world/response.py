@@ -42,7 +42,9 @@ def make_response(market: Market) -> Response:
     spread = np.exp(rng.normal(0.0, 0.08, (retailers, placements)))
     shape = (retailers, placements)
     return Response(
-        initial_iroas=config.initial_iroas * np.exp(_effects(market, rng, config.response_heterogeneity)),
+        initial_iroas=config.initial_iroas
+        * _brand_scale(market)
+        * np.exp(_effects(market, rng, config.response_heterogeneity)),
         half_saturation_usd=config.half_saturation_usd_per_week
         * np.exp(_effects(market, rng, config.saturation_heterogeneity)),
         cost_per_click_usd=np.outer(base_cost, factor) * spread,
@@ -50,6 +52,11 @@ def make_response(market: Market) -> Response:
         organic_credit=np.array([placement.organic_credit for placement in config.placements])[None, :]
         * np.exp(rng.normal(0.0, 0.15, shape)),
     )
+
+
+def _brand_scale(market: Market) -> Array:
+    scale = market.config.brand_response_scale
+    return np.array([scale.get(sku.brand_id, 1.0) for sku in market.skus])
 
 
 def _effects(market: Market, rng: np.random.Generator, sd: float) -> Array:

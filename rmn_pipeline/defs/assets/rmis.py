@@ -107,7 +107,7 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
             [file.path for file in files],
             crosswalk=load_catalog(_reference(project, retailer_id) / "catalog.csv", retailer_id),
         )
-        write_events(paths.lake_dir, retailer_id, result.events)
+        write_events(paths.lake_dir, retailer_id, result.events, replace_all_days=True)
         write_table(paths.lake_dir, "rmis_rejects", retailer_id, result.rejects)
         yield dg.MaterializeResult(
             asset_key="rmis_events",

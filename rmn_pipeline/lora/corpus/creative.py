@@ -112,6 +112,13 @@ def headline(rng: Random, title: str, points: Sequence[str], limit: int, banned:
     return title[:limit].rstrip()
 
 
+def copy_prompt(
+    title: str, size: str, points: Sequence[str], limit: int, banned: Sequence[str], form: str = _PROMPTS[0]
+) -> str:
+    """Return the copy request for a product in the plain form (or another of the trained forms)."""
+    return form.format(title=title, size=size, points=", ".join(points), limit=limit, avoid=", ".join(banned))
+
+
 def creative_example(
     rng: Random,
     *,
@@ -121,13 +128,12 @@ def creative_example(
     limit: int,
     banned: Sequence[str],
     split: str,
+    name: str | None = None,
 ) -> CreativeExample:
-    """Return one copy request for a given product and limit."""
+    """Return one copy request for a given product and limit; `name` is what the headline calls the product."""
     form = rng.choice(view(_PROMPTS, split))
-    prompt = form.format(
-        title=title, size=size, points=", ".join(points), limit=limit, avoid=", ".join(banned)
-    )
-    return CreativeExample(prompt, headline(rng, title, points, limit, banned), f"form:{form}")
+    prompt = copy_prompt(title, size, points, limit, banned, form)
+    return CreativeExample(prompt, headline(rng, name or title, points, limit, banned), f"form:{form}")
 
 
 def generate_creative(rng: Random, split: str = "train") -> CreativeExample:

@@ -574,7 +574,7 @@ _VALUES: dict[str, Callable[[Random], str]] = {
     "ad_group_id": lambda rng: rng.choice(
         (
             str(rng.randint(10**4, 10**12)),
-            f"{values.invented_word(rng).title()} {rng.choice(('group', 'AG', 'line', 'always on'))} {rng.randint(1, 40)}",
+            f"{values.invented_word(rng).title()} {rng.choice(('group', 'AG', 'line'))} {rng.randint(1, 40)}",
         )
     ),
     "creative_text": lambda rng: f"Try {_word_title(rng)}",

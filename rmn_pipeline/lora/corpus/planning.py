@@ -23,12 +23,13 @@ _OPEN, _CLOSE = "\x01", "\x02"
 class NamePool:
     """Where a brief's names come from; an empty tuple means that they are invented.
 
-    `line_names` maps a line id to the ways in which a brief may name it.
+    `line_names` maps a line id to the ways in which a brief may name it; `line_share` is how often one does.
     """
 
     brand_ids: tuple[str, ...] = ()
     retailer_ids: tuple[str, ...] = ()
     line_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    line_share: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ def _draw_lines(
         return chosen
 
     kind = rng.random()
-    if maybe(0.3):
+    if maybe(pool.line_share):
         if kind < 0.45:
             wanted["include_lines"] = draw(rng.choice((1, 1, 2, 3)))
         elif kind < 0.9:
@@ -346,6 +347,10 @@ def _distractor(draft: _Draft) -> str:
 _CONTRADICTS: dict[str, str] = {
     "CPA": "max_cpa",
     "ROAS floor": "min_roas",
+    "ROAS target": "min_roas",
+    "minimum ROAS": "min_roas",
+    "limit on what one retailer": "max_retailer_share",
+    "whole range": "lines",
     "per retailer": "max_retailer_share",
     "Retailer shares": "max_retailer_share",
     "placement": "placements",

@@ -266,6 +266,7 @@ def _mode_result(
         "adapters_used": plan.adapters_used,
         "blocked_fields": plan.blocked_fields,
         "binding": plan.binding,
+        "notes": plan.notes,
         "certified_gap": plan.certified_gap,
     }
     if judged is None or measured is None:

@@ -53,7 +53,7 @@ REALIZED_METRICS: dict[str, MetricInfo] = {
         label="Conversions",
         unit="count",
         better="higher",
-        description="Conversions as the networks count them.",
+        description="Conversions that would not have come without the ads, in each network's own unit.",
     ),
     "cost_per_conversion_usd": MetricInfo(
         label="Cost per conversion", unit="usd", better="lower", description="Ad spend / conversions."

@@ -28,6 +28,7 @@ ul.summary { padding-left:20px; margin:0; } ul.summary li { margin:6px 0; max-wi
 .tile .both small { display:block; font-size:11.5px; font-weight:600; }
 .tile .gap { margin:9px 0 0; padding-top:7px; border-top:1px solid var(--line); font-size:13px; line-height:1.4; }
 .full { color:var(--full); } .clean { color:var(--clean); }
+td .note { display:block; font-size:12px; margin-top:3px; }
 figure { margin:14px 0 0; } figure svg { width:100%; height:auto; display:block; }
 figure svg text { font-family:"Segoe UI","Helvetica Neue",Arial,sans-serif !important; }
 figcaption { margin-top:4px; max-width:118ch; }
@@ -42,6 +43,7 @@ td, .n { font-variant-numeric:tabular-nums; } .n { white-space:nowrap; }
 td:first-child { min-width:84px; }
 td .range { display:block; color:var(--soft); font-size:11.5px; white-space:nowrap; }
 .scroll { overflow-x:auto; }
+.limits td .range { white-space:normal; } .limits td.words { min-width:120px; }
 .broken, td .range.broken { color:#a40000; font-weight:650; } .quiet { color:var(--soft); }
 .tag { display:inline-block; background:var(--wash); border:1px solid var(--line); border-radius:3px;
   padding:0 6px; margin:1px 3px 1px 0; font-size:12.5px; }
@@ -102,8 +104,9 @@ PAGE = """{% macro tags(names, nothing) %}{% for name in names %}<span class="ta
 <figure>{{ charts.outcomes }}
 <figcaption>Bars: realized, mean over replicates, with {{ figure("confidence_level", "percent") }} intervals;
 bold numbers: the realized mean. White diamonds: what the plan itself forecast. The oracle plan was made on the
-market's true response curves and is no plan that anyone could make; status quo and equal split are what a planner does
-without a model.</figcaption></figure>{% endif %}
+market's true response curves and is no plan that anyone could make
+{%- if not result.modes.oracle.experiment_spend_usd %}; it sets nothing aside for experiments{% endif %}. Status quo
+and equal split are what a planner does without a model.</figcaption></figure>{% endif %}
 
 <h2>All plans side by side</h2>
 <p class="note">Realized values with their {{ figure("confidence_level", "percent") }} intervals below. Rest the
@@ -151,26 +154,29 @@ the margin that a dollar of this product's incremental revenue really carries.</
 logarithmic. On the line the forecast came true; below it the plan promised too much.</figcaption></figure>{% endif %}
 
 <h2>Limits of the brief, held against reality</h2>
-<div class="scroll"><table>
+<div class="scroll"><table class="limits">
 <thead><tr><th>Limit</th><th class="words">Checked on</th><th>Asked</th>
 {%- for mode in judged %}<th>{{ mode.label }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in limits %}<tr><td>{{ row.limit }}</td><td class="words">{{ row.scope }}</td>
 <td class="n">{{ row.sense }} {{ row.asked }}</td>
 {%- for cell in row.cells %}<td>{% if cell %}<span{% if cell.missed %} class="broken"{% endif %}>{{ cell.value }}</span>
 {%- if cell.missed %}<span class="range broken">missed by {{ cell.missed }}</span>{% endif %}
-{%- if cell.often %}<span class="range">broken in {{ cell.often }} of replicates</span>{% endif %}
+{%- if cell.often %}<span class="range">in {{ cell.often }} of replicates</span>{% endif %}
 {%- else %}–{% endif %}</td>{% endfor %}</tr>
 {% else %}<tr><td colspan="3">No plan was carried out.</td></tr>
 {% endfor %}</tbody></table></div>
-<p class="note">A limit counts as broken when the mean over replicates is on the wrong side of it. Experiments, lists
+<p class="note">A limit counts as broken (red) when the mean over replicates is on the wrong side of it;
+below stands in how many replicates it was broken. Experiments, lists
 and stock at the time of planning are checked on the plan itself.</p>
 
 <h2>What each plan could see, and who answered</h2>
 <div class="scroll"><table>
-<thead><tr><th>Plan</th><th class="words">Fields withheld from it</th><th class="words">Adapters that answered</th>
+<thead><tr><th>Plan</th><th class="words">Fields withheld from it, and what it had to assume</th>
+<th class="words">Adapters that answered</th>
 <th class="words">What held it back</th><th>Certified gap</th></tr></thead>
 <tbody>{% for row in sources %}<tr><td>{{ row.plan }}</td>
-<td class="words">{{ tags(row.blocked, "none") }}</td>
+<td class="words">{{ tags(row.blocked, "none") }}
+{%- for note in row.notes %}<span class="note">{{ note }}</span>{% endfor %}</td>
 <td class="words">{{ tags(row.adapters, "none") }}</td>
 <td class="words">{% if row.infeasible %}<span class="broken">infeasible:</span> {{ row.infeasible | join(" ") }}
 {%- else %}{{ tags(row.binding, "nothing") }}{% endif %}</td>

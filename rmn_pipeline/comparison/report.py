@@ -294,6 +294,7 @@ def _source_row(mode: ModeResult, figure: Figure) -> Row:
         "blocked": mode.blocked_fields,
         "adapters": mode.adapters_used,
         "binding": mode.binding,
+        "notes": [figure(f"modes.{mode.mode}.notes.{place}", "text") for place in range(len(mode.notes))],
         "infeasible": mode.infeasible_because if not mode.feasible else (),
         "gap": figure(f"modes.{mode.mode}.certified_gap", "fine_share")
         if mode.certified_gap is not None

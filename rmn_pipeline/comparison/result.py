@@ -143,6 +143,7 @@ class ModeResult(_Frozen):
     adapters_used: tuple[str, ...]
     blocked_fields: tuple[str, ...]
     binding: tuple[str, ...]
+    notes: tuple[str, ...] = Field(description="What the planner had to assume or could not enforce")
     certified_gap: float | None
     arms_funded: int
     skus_funded: int

@@ -58,6 +58,7 @@ def _sentences(result: ComparisonResult) -> Iterator[str]:
         yield from _forecasts(result)
         yield _out_of_stock(result)
     yield from _references(result)
+    yield from _beyond_the_oracle(result)
     yield _violations(result)
     if result.replicates < 50:
         yield "Caution: only {replicates|count} replicates; the intervals are rough below 50."
@@ -119,7 +120,7 @@ def _forecasts(result: ComparisonResult) -> Iterator[str]:
             f"The {_name(result, mode)} plan forecast {{{path}.predicted.incremental_revenue_usd|usd_short}} of "
             f"incremental revenue and got {{{path}.realized.incremental_revenue_usd.value|usd_short}} "
             f"({{{path}.prediction.calibration_ratio.value|percent}} of the forecast); arm by arm its forecast "
-            f"is {{{path}.prediction.accuracy_by_arm.value|percent}} accurate (1 − WAPE)."
+            f"is {{{path}.prediction.accuracy_by_arm.value|percent}} accurate (1 − WAPE)."
         )
 
 
@@ -153,6 +154,19 @@ def _references(result: ComparisonResult) -> Iterator[str]:
             f"Short of the oracle, which plans on the market's true response curves, in {label}: "
             f"{'; '.join(losses)}."
         )
+
+
+def _beyond_the_oracle(result: ComparisonResult) -> Iterator[str]:
+    """Nothing can beat the oracle on equal terms, so a plan that does makes the whole comparison doubtful."""
+    for mode in BOTH:
+        regret = result.modes[mode].regret
+        if regret is not None and regret.regret is not None and regret.regret.high < 0:
+            yield (
+                f"Caution: the {_name(result, mode)} plan brings {{modes.{mode}.regret.regret.value||"
+                f"{'usd_short' if result.metrics[result.verdict.metric].unit == 'usd' else 'ratio'}}} more than "
+                "the oracle. It must have broken a limit or bought where the oracle may not, so the plans were not "
+                "compared on equal terms."
+            )
 
 
 def _violations(result: ComparisonResult) -> str:

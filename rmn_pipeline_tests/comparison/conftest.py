@@ -48,9 +48,14 @@ def plans(request_of_brand: PlanRequest) -> dict[str, Plan]:
             if amount > 0
             for part, purpose in ((0.9, "working"), (0.1, "experiment"))
         ]
-        blocked = ("margin", "stock_level") if mode == "clean_room" else ()
+        withheld = mode == "clean_room"
         return plan_of(
-            mode, allocation, request_of_brand, blocked_fields=blocked, adapters_used=("task_planning",)
+            mode,
+            allocation,
+            request_of_brand,
+            adapters_used=("task_planning",),
+            blocked_fields=("margin", "stock_level") if withheld else (),
+            notes=("margin withheld: assumed 0.34 of revenue",) if withheld else (),
         )
 
     return {

@@ -45,6 +45,27 @@ def test_money_on_products_out_of_stock_when_planning_breaks_the_exclusion(resul
     assert "exclude_out_of_stock" not in broken(result.modes["full_data"])
 
 
+def test_a_sold_out_product_counts_as_out_of_stock(
+    plans: dict[str, Plan], judge: SimulatedJudge, skus: pl.DataFrame, request_of_brand: PlanRequest
+) -> None:
+    stock = pl.DataFrame({"retailer_id": ["alpha"], "sku_id": SKUS[:1], "in_stock_probability": [0.9]})
+    outcome = compare(
+        brand_id="brand_x", plans=plans, judge=judge, request=request_of_brand, skus=skus,
+        availability=stock.with_columns(stock_units=0.0), replicates=50, seed=7,
+    )  # fmt: skip
+    assert broken(outcome.modes["full_data"])["exclude_out_of_stock"].shortfall == pytest.approx(800)
+
+
+def test_the_oracle_owes_no_experiments(
+    plans: dict[str, Plan], judge: SimulatedJudge, skus: pl.DataFrame, request_of_brand: PlanRequest
+) -> None:
+    without = plan_of("oracle", [item(SKUS[0], 1000, 4000)], request_of_brand)
+    idle = plan_of("status_quo", [item(SKUS[0], 1000, 4000)], request_of_brand)
+    modes = compared({**plans, "oracle": without, "status_quo": idle}, judge, skus, request_of_brand).modes
+    assert "experiment_share" not in broken(modes["oracle"])
+    assert broken(modes["status_quo"])["experiment_share"].shortfall == pytest.approx(0.1)
+
+
 def test_every_limit_of_the_brief_is_checked(
     plans: dict[str, Plan], judge: SimulatedJudge, skus: pl.DataFrame
 ) -> None:

@@ -92,7 +92,7 @@ def test_every_number_on_the_page_is_the_one_at_its_place_in_the_json(
 
 def test_no_number_on_the_page_is_without_its_source(page: Figures):
     # Fixed words that hold a digit and are no measurement.
-    fixed = re.compile(r"1 − WAPE|(?:ex|in)cludes 0|SHA-256|interval includes 0|brand_x")
+    fixed = re.compile(r"1\s−\sWAPE|(?:ex|in)cludes 0|SHA-256|interval includes 0|brand_x")
     loose = [text for text in page.loose if re.search(r"\d", fixed.sub("", text))]
     assert loose == []
 
@@ -120,6 +120,20 @@ def test_the_summary_names_the_winner_with_the_computed_amount(result: Compariso
         "the clean-room plan misses the exclusion of out-of-stock products" in s
         for s in plain_summary(result)
     )
+
+
+def test_a_plan_that_beats_the_oracle_makes_the_summary_warn(
+    plans: dict[str, Plan], judge: Any, request_of_brand: PlanRequest, skus: Any, result: ComparisonResult
+):
+    swapped = {**plans, "oracle": plans["status_quo"]}
+    found = compare(brand_id="brand_x", plans=swapped, judge=judge, request=request_of_brand, skus=skus)
+    warning = "Caution: the full-data plan brings"
+    assert any(sentence.startswith(warning) for sentence in plain_summary(found))
+    assert not any(sentence.startswith(warning) for sentence in plain_summary(result))
+
+
+def test_what_a_planner_had_to_assume_stands_in_the_report(html: str):
+    assert "margin withheld: assumed 0.34 of revenue" in html
 
 
 def test_the_summary_says_so_when_nothing_is_shown(

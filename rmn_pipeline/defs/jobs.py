@@ -85,14 +85,18 @@ def _chain_job(
 def _pretrain_job() -> dg.JobDefinition:
     @dg.op(pool="torch")
     def pretrain(context: dg.OpExecutionContext, project: ProjectResource) -> None:
-        from rmn_pipeline.lora.pretrain import PretrainConfig, run_pretraining
+        from dataclasses import replace
 
-        run_pretraining(
-            PretrainConfig.for_profile(project.profile),
-            work_dir=project.paths.lake_dir / "pretrain",
-            out_dir=project.base_dir,
-            progress=context.log.info,
+        from rmn_pipeline.lora.pretrain import PretrainConfig, held_out_briefs
+        from rmn_pipeline.lora.pretrain import pretrain as run_pretraining
+
+        make = PretrainConfig.smoke if project.profile == "smoke" else PretrainConfig
+        config = make(
+            run_dir=project.paths.lake_dir / "pretrain" / project.base_dir.name, base_dir=project.base_dir
         )
+        briefs = held_out_briefs(project.paths.data_dir / "briefs")
+        result = run_pretraining(replace(config, held_out_texts=briefs), say=context.log.info)
+        context.log.info(f"{result.tokens} tokens in {result.seconds / 60:.1f} minutes, written to {result.base_dir}")
 
     @dg.job(description="Pretrain the shipped base model again; resumes from its last checkpoint.")
     def pretrain_base() -> None:

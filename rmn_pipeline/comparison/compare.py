@@ -432,6 +432,10 @@ def _verdict(
     if not gap.excludes_zero:
         reason = f"the 95 % interval of the difference in {label} includes 0."
         return Verdict(metric=objective_metric, winner="neither", reason=reason)
+    net = differences["net_margin_usd"]
+    if objective_metric == "incremental_margin_usd" and net.favours not in (None, gap.favours):
+        reason = f"{label} and margin net of ad spend point in opposite directions, both clearly."
+        return Verdict(metric=objective_metric, winner="mixed", reason=reason)
     reason = f"the 95 % interval of the difference in {label} excludes 0."
     winner: Winner = "full_data" if gap.favours == FULL_DATA else "clean_room"
     return Verdict(metric=objective_metric, winner=winner, reason=reason)

@@ -196,7 +196,8 @@ says nothing about whether those curves are right.</p>
   to each side instead of {{ narrowing.unpaired }}.{% endif %}</li>
   <li><b>Intervals.</b> {{ result.interval_method }}</li>
   <li><b>Money.</b> Margin is gross margin on incremental revenue. Net margin is what is left after paying for the ads.
-  Both planners maximize the brief's objective ({{ objective }}); the verdict is given on that metric.</li>
+  Both planners maximize the brief's objective ({{ objective }}); the verdict is given on that metric.
+  Where net margin clearly points the other way, no winner is named.</li>
 </ul>
 <p><b>What it does not prove.</b></p>
 <ul class="method">

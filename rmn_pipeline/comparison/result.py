@@ -15,7 +15,8 @@ SCHEMA_VERSION = "1"
 
 Unit = Literal["usd", "ratio", "share", "count"]
 Better = Literal["higher", "lower", "closer_to_one", "none"]
-Winner = Literal["full_data", "clean_room", "neither", "undecided"]
+# "mixed": ahead on the objective, but behind once the ads are paid for.
+Winner = Literal["full_data", "clean_room", "mixed", "neither", "undecided"]
 
 
 class _Frozen(BaseModel):
@@ -190,7 +191,7 @@ class SkuShift(_Frozen):
 
 
 class Verdict(_Frozen):
-    """Who wins on the metric that the request's objective asks for."""
+    """Who wins on the metric that the request's objective asks for, unless net margin clearly says otherwise."""
 
     metric: str
     winner: Winner

@@ -77,27 +77,50 @@ def _headline(result: ComparisonResult) -> str:
             f"Neither plan is shown to be better. Full data minus clean room is {{{path}.value|+{style}}} of "
             f"{metric.label.lower()}, and the {{confidence_level|percent}} interval, {bounds}, includes 0."
         )
-    winner, loser = BOTH if verdict.winner == "full_data" else BOTH[::-1]
+    winner = result.differences[verdict.metric].favours or BOTH[0]
+    loser = BOTH[1 - BOTH.index(winner)]
     relative = result.differences[verdict.metric].relative
     in_relation = f" ({{{path}.relative||share}})" if relative is not None else ""
+    opening = f"The {_name(result, winner)} plan wins:"
+    if verdict.winner == "mixed":
+        opening = (
+            f"No clear winner. The {_name(result, loser)} plan leaves "
+            "{differences.net_margin_usd.value||usd_short} more after the ads are paid for, but the "
+            f"{_name(result, winner)} plan brings"
+        )
     return (
-        f"The {_name(result, winner)} plan wins: {{{path}.value||{style}}}{in_relation} more "
-        f"{metric.label.lower()} than the {_name(result, loser)} plan, over {{weeks|count}} weeks with the same "
-        f"budget of {{request.budget_usd|usd_short}}. The {{confidence_level|percent}} interval of full data "
-        f"minus clean room, {bounds}, excludes 0."
+        f"{opening} {{{path}.value||{style}}}{in_relation} more {metric.label.lower()} than the "
+        f"{_name(result, loser)} plan, over {{weeks|count}} weeks with the same budget of up to "
+        f"{{request.budget_usd|usd_short}}. The {{confidence_level|percent}} interval of full data minus clean "
+        f"room, {bounds}, excludes 0.{_unfair_win(result, winner, loser)}"
     )
+
+
+def _unfair_win(result: ComparisonResult, winner: str, loser: str) -> str:
+    """A win that breaks the brief where the other plan keeps it must be called that in the same breath."""
+    kept = {(check.constraint, check.scope) for check in result.modes[loser].constraints_kept}
+    broken = [
+        CONSTRAINT_WORDS[check.constraint]
+        for check in result.modes[winner].constraint_violations
+        if (check.constraint, check.scope) in kept
+    ]
+    if not broken:
+        return ""
+    return f" But it broke what the {_name(result, loser)} plan kept: {', '.join(dict.fromkeys(broken))}."
 
 
 def _net_margin(result: ComparisonResult) -> str:
     full, clean = (f"{{modes.{mode}.realized.net_margin_usd.value|usd_short}}" for mode in BOTH)
-    gap = result.differences["net_margin_usd"]
-    text = (
-        f"After paying for the ads, the full-data plan leaves {full} and the clean-room plan {clean}: "
+    gap, spend = result.differences["net_margin_usd"], result.differences["spend_usd"]
+    on = ""
+    if spend.relative is not None and abs(spend.relative) > 0.001:
+        on = " on {} and {} of ad spend".format(
+            *(f"{{modes.{mode}.realized.spend_usd.value|usd_short}}" for mode in BOTH)
+        )
+    return (
+        f"After paying for the ads, the full-data plan leaves {full} and the clean-room plan {clean}{on}: "
         f"a difference of {_interval('differences.net_margin_usd', 'usd_short')}, {_zero(gap)}."
     )
-    if gap.excludes_zero and gap.favours != result.verdict.winner and result.verdict.winner in BOTH:
-        text += " This points the other way than the headline: the plans did not spend the same amount."
-    return text
 
 
 def _returns(result: ComparisonResult) -> Iterator[str]:

@@ -35,6 +35,7 @@ def _block(result: ComparisonResult) -> str:
     winner = {
         "full_data": "full data wins",
         "clean_room": "clean room wins",
+        "mixed": "mixed",
         "neither": "no difference shown",
         "undecided": "no winner",
     }[result.verdict.winner]

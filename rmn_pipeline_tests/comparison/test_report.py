@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from rmn_pipeline.comparison import (
 )
 from rmn_pipeline.comparison.formats import format_value, resolve_path
 from rmn_pipeline.planning import Plan, PlanRequest
+from rmn_pipeline_tests.comparison.conftest import SKUS
+from rmn_pipeline_tests.comparison.simulated import item, plan_of
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 
@@ -120,6 +123,39 @@ def test_the_summary_names_the_winner_with_the_computed_amount(result: Compariso
         "the clean-room plan misses the exclusion of out-of-stock products" in s
         for s in plain_summary(result)
     )
+
+
+def test_a_win_that_breaks_the_brief_is_called_that_in_the_headline(
+    plans: dict[str, Plan], judge: Any, request_of_brand: PlanRequest, skus: Any, availability: Any
+):
+    swapped = {**plans, "full_data": plans["clean_room"], "clean_room": plans["status_quo"]}
+    found = compare(
+        brand_id="brand_x", plans=swapped, judge=judge, request=request_of_brand, skus=skus,
+        availability=availability,
+    )  # fmt: skip
+    assert plain_summary(found)[0].endswith(
+        "But it broke what the clean-room plan kept: the exclusion of out-of-stock products."
+    )
+
+
+def test_more_margin_bought_with_even_more_money_is_no_win(
+    plans: dict[str, Plan], judge: Any, request_of_brand: PlanRequest, skus: Any
+):
+    # 300 USD × 4.0 × 0.4 = 480 of margin, 180 net; the clean-room plan brings 770 of margin from 1000 USD, −230 net.
+    frugal = plan_of("full_data", [item(SKUS[0], 300, 1200)], request_of_brand)
+    found = compare(
+        brand_id="brand_x",
+        plans={**plans, "full_data": frugal},
+        judge=replace(judge, noise=0.0),
+        request=request_of_brand,
+        skus=skus,
+    )
+    assert found.verdict.winner == "mixed"
+    headline = plain_summary(found)[0]
+    assert headline.startswith("No clear winner. The full-data plan leaves $410 ")
+    assert "the clean-room plan brings $290 " in headline
+    assert "on $300 and $1,000 of ad spend" in plain_summary(found)[1]
+    assert "Verdict: mixed" in format_table([found])
 
 
 def test_a_plan_that_beats_the_oracle_makes_the_summary_warn(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from rmn_pipeline.lora.corpus.development import development_briefs
 from rmn_pipeline.lora.corpus.mapping import generate_mapping
 from rmn_pipeline.lora.corpus.stream import CorpusRow, generate_row, row_at
 from rmn_pipeline.lora.prompts import NO_FIELD, render_prompt
@@ -45,6 +46,7 @@ class BaseEvaluation:
     mapping_always_none: float
     measurement_rows: int
     measurement_exact: float
+    free_wording: PlanningScore
     bits_per_byte: float
 
     def as_dict(self) -> dict[str, object]:
@@ -109,6 +111,14 @@ def planning_score(
     return score_planning([row.completion for row in rows], answers)
 
 
+def free_wording_score(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, briefs: Sequence[tuple[str, str]]
+) -> PlanningScore:
+    """Score briefs in free wording, given as (text, canonical call)."""
+    answers = complete(model, tokenizer, [render_prompt("planning", text) for text, _ in briefs], 170)
+    return score_planning([call for _, call in briefs], answers)
+
+
 def bits_per_byte(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str]) -> float:
     """Return the model's code length of `texts` in bits per UTF-8 byte."""
     import torch
@@ -147,6 +157,7 @@ def evaluate_base(
         measurement_rows=len(designs),
         measurement_exact=sum(a == row.completion for a, row in zip(calls, designs, strict=True))
         / len(designs),
+        free_wording=free_wording_score(model, tokenizer, development_briefs()[:rows]),
         bits_per_byte=bits_per_byte(
             model, tokenizer, [row_at(seed, position, "evaluation").text for position in range(2 * rows)]
         ),

@@ -46,7 +46,7 @@ def render_card(name: str, facts: dict[str, Any], log: list[dict[str, Any]]) -> 
         "",
         "## Evaluation during the run",
         "",
-        "| tokens | exact, known wording | exact, held-out | fields, held-out | mapping | bits per byte |",
+        "| tokens | exact, known wording | exact, held-out | exact, free wording | mapping | bits per byte |",
         "| ---: | ---: | ---: | ---: | ---: | ---: |",
         *_course_lines(log),
     ]
@@ -97,8 +97,9 @@ def _course_lines(log: list[dict[str, Any]]) -> list[str]:
             continue
         figures = record["evaluation"]
         known, held = figures["planning_known_wording"], figures["planning_held_out_wording"]
+        free = f"{figures['free_wording']['exact']:.3f}" if "free_wording" in figures else ""
         lines.append(
-            f"| {record['tokens']:,} | {known['exact']:.3f} | {held['exact']:.3f} | {held['fields']:.3f} | "
+            f"| {record['tokens']:,} | {known['exact']:.3f} | {held['exact']:.3f} | {free} | "
             f"{figures['mapping_accuracy']:.3f} | {figures['bits_per_byte']:.4f} |"
         )
     return lines

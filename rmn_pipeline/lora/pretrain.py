@@ -48,7 +48,7 @@ class PretrainConfig:
     tokenizer_rows: int = 20_000
     tokens: int = 40_000_000
     minutes: float = 75.0
-    batch_tokens: int = 3_072
+    batch_tokens: int = 1_536
     pool_rows: int = 512
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.015
@@ -58,8 +58,8 @@ class PretrainConfig:
     threads: int = 2
     log_every_steps: int = 20
     checkpoint_minutes: float = 3.0
-    evaluate_minutes: float = 6.0
-    evaluation_rows: int = 48
+    evaluate_minutes: float = 9.0
+    evaluation_rows: int = 32
     export_minutes: tuple[float, ...] = (12.0,)
     held_out_texts: tuple[str, ...] = ()
 
@@ -133,6 +133,7 @@ class _Run:
         self.progress = _Progress()
         self.held_out = frozenset(" ".join(text.split()).lower() for text in config.held_out_texts)
         self._resume()
+        self.log({"settings": _settings(config)})
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -290,6 +291,11 @@ class _Run:
             "seed": self.config.seed,
             "shape": shape_facts(self.config.shape),
             "config": _identity(self.config),
+            "settings": [
+                {"from_step": record["step"], **record["settings"]}
+                for record in read_log(self.config.run_dir)
+                if "settings" in record
+            ],
             "evaluation": evaluation,
         }
         card = render_card(self.config.base_dir.name, facts, read_log(self.config.run_dir))
@@ -332,19 +338,8 @@ def _parameter_groups(model: LlamaForCausalLM, weight_decay: float) -> list[dict
 
 
 def _identity(config: PretrainConfig) -> dict[str, Any]:
-    """Return what decides the weights: a checkpoint goes on only under the same."""
-    kept = (
-        "seed",
-        "vocabulary",
-        "tokenizer_rows",
-        "batch_tokens",
-        "pool_rows",
-        "learning_rate",
-        "warmup_share",
-        "weight_decay",
-        "clip",
-        "bf16",
-    )
+    """Return what a checkpoint is tied to; bounds, batch size and rates may change on resuming, and are logged."""
+    kept = ("seed", "vocabulary", "tokenizer_rows", "pool_rows", "bf16")
     return {name: getattr(config, name) for name in kept} | {"shape": shape_facts(config.shape)}
 
 
@@ -355,6 +350,12 @@ def _padded(rows: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Ten
     ids = torch.tensor([row + [pad_id] * (width - len(row)) for row in rows])
     labels = torch.tensor([row + [-100] * (width - len(row)) for row in rows])
     return ids, labels
+
+
+def _settings(config: PretrainConfig) -> dict[str, Any]:
+    """Return what else shapes the weights, for the log."""
+    names = ("batch_tokens", "learning_rate", "warmup_share", "weight_decay", "clip", "minutes", "tokens")
+    return {name: getattr(config, name) for name in names}
 
 
 def held_out_briefs(folder: Path) -> tuple[str, ...]:
@@ -377,12 +378,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--profile", choices=("default", "smoke"), default="default")
     parser.add_argument("--minutes", type=float, help="bound of the training time")
     parser.add_argument("--tokens", type=int, help="bound of the tokens seen")
+    parser.add_argument("--batch-tokens", type=int, help="padded tokens per optimizer step")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seed", type=int)
     given = parser.parse_args(arguments)
     make = PretrainConfig.smoke if given.profile == "smoke" else PretrainConfig
     config = make(run_dir=given.run_dir, base_dir=given.base_dir)
-    chosen = {name: getattr(given, name) for name in ("minutes", "tokens", "threads", "seed")}
+    chosen = {name: getattr(given, name) for name in ("minutes", "tokens", "batch_tokens", "threads", "seed")}
     config = replace(
         config,
         held_out_texts=held_out_briefs(given.briefs),

@@ -49,14 +49,14 @@ def test_a_run_in_two_parts_ends_in_the_same_weights(finished, tmp_path):
     # The learning rate follows the whole run's bound, so the first part is ended from outside.
     parted = replace(config, run_dir=tmp_path / "run", base_dir=tmp_path / "base")
 
-    class Stop(Exception):
+    class StoppedError(Exception):
         pass
 
     def stop_at_half(text):
         if '"step": 8,' in text:
-            raise Stop
+            raise StoppedError
 
-    with pytest.raises(Stop):
+    with pytest.raises(StoppedError):
         pretrain(replace(parted, checkpoint_minutes=0.0), stop_at_half)
     assert not parted.base_dir.exists()
     pretrain(parted, quiet)

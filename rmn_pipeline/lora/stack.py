@@ -134,12 +134,12 @@ class AdapterStack:
         cached = digest in self._composites
         if not cached:
             self._composites[digest] = self._compose(members, digest)
-            self._evict()
         self._composites.move_to_end(digest)
         assert self._peft is not None
         lora_model(self._peft).enable_adapter_layers()
         lora_model(self._peft).set_adapter([self._composites[digest]], inference_mode=True)
         self._peft.eval()
+        self._evict()
         return cached
 
     def _compose(self, members: Sequence[StackMember], digest: str) -> str:

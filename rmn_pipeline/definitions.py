@@ -28,7 +28,9 @@ from rmn_pipeline.defs.schedules import build_schedules
 from rmn_pipeline.defs.sensors import build_sensors
 
 # Partitioned asset checks are marked as preview in 1.13; one warning per check would bury everything else.
-warnings.filterwarnings("ignore", category=dg.PreviewWarning, message="Specifying a partitions_def on an AssetCheckSpec")
+warnings.filterwarnings(
+    "ignore", category=dg.PreviewWarning, message="Specifying a partitions_def on an AssetCheckSpec"
+)
 
 
 def default_resources(project: Project) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def build_defs(
             *comparison_assets(brands),
         ],
         asset_checks=build_checks(retailers, brands),
-        jobs=build_jobs(project, retailers, brands, lambda: build_defs(project, resource_overrides)),
+        jobs=build_jobs(project, lambda: build_defs(project, resource_overrides)),
         schedules=build_schedules(retailers, brands),
         sensors=build_sensors(project),
         resources={**default_resources(project), **(resource_overrides or {})},

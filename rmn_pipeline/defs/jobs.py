@@ -26,8 +26,6 @@ DefinitionsFactory = Callable[[], dg.Definitions]
 
 def build_jobs(
     project: Project,
-    retailers: dg.PartitionsDefinition,
-    brands: dg.PartitionsDefinition,
     definitions: DefinitionsFactory,
 ) -> list[Any]:
     """All jobs (job definitions, and asset jobs that Dagster resolves later).
@@ -38,13 +36,11 @@ def build_jobs(
         dg.define_asset_job(
             "harmonize_retailer",
             selection=dg.AssetSelection.assets(*RETAILER_ASSETS),
-            partitions_def=retailers,
             description="One retailer: raw feed to RMIS tables, and the clean room's view.",
         ),
         dg.define_asset_job(
             "plan_brand",
             selection=dg.AssetSelection.assets(*BRAND_ASSETS),
-            partitions_def=brands,
             description="One brand: brief to request, both plans, comparison and report.",
         ),
         _chain_job(
@@ -96,7 +92,9 @@ def _pretrain_job() -> dg.JobDefinition:
         )
         briefs = held_out_briefs(project.paths.data_dir / "briefs")
         result = run_pretraining(replace(config, held_out_texts=briefs), say=context.log.info)
-        context.log.info(f"{result.tokens} tokens in {result.seconds / 60:.1f} minutes, written to {result.base_dir}")
+        context.log.info(
+            f"{result.tokens} tokens in {result.seconds / 60:.1f} minutes, written to {result.base_dir}"
+        )
 
     @dg.job(description="Pretrain the shipped base model again; resumes from its last checkpoint.")
     def pretrain_base() -> None:

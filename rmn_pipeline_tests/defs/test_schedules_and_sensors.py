@@ -1,6 +1,6 @@
 """Decisions of the nightly schedule and the landing sensor."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,9 +10,11 @@ from rmn_pipeline.defs.project import Project
 from rmn_pipeline.defs.schedules import nightly_run_requests
 from rmn_pipeline.defs.sensors import changed_retailers, landing_digests
 
+NIGHT = datetime(2026, 7, 6, 4, tzinfo=UTC)
+
 
 def test_night_asks_for_every_retailer_and_then_every_brand() -> None:
-    requests = nightly_run_requests(date(2026, 7, 6), ["alpha", "beta"], ["brand_x"])
+    requests = nightly_run_requests(NIGHT, ["alpha", "beta"], ["brand_x"])
     assert [request.partition_key for request in requests] == ["alpha", "beta", "brand_x"]
     priorities = [int(request.tags["dagster/priority"]) for request in requests]
     assert priorities[0] == priorities[1] > priorities[2]
@@ -21,9 +23,9 @@ def test_night_asks_for_every_retailer_and_then_every_brand() -> None:
 
 
 def test_a_repeated_tick_of_the_same_night_asks_for_the_same_runs() -> None:
-    first = nightly_run_requests(date(2026, 7, 6), ["alpha"], ["brand_x"])
-    again = nightly_run_requests(date(2026, 7, 6), ["alpha"], ["brand_x"])
-    other = nightly_run_requests(date(2026, 7, 7), ["alpha"], ["brand_x"])
+    first = nightly_run_requests(NIGHT, ["alpha"], ["brand_x"])
+    again = nightly_run_requests(NIGHT, ["alpha"], ["brand_x"])
+    other = nightly_run_requests(NIGHT + timedelta(days=1), ["alpha"], ["brand_x"])
     assert [request.run_key for request in first] == [request.run_key for request in again]
     assert not {request.run_key for request in first} & {request.run_key for request in other}
 
@@ -35,7 +37,7 @@ def test_schedule_ticks_on_a_real_repository(tiny_project: Path) -> None:
         context = dg.build_schedule_context(
             instance=instance,
             repository_def=repository,
-            scheduled_execution_time=datetime(2026, 7, 6, 4, tzinfo=UTC),
+            scheduled_execution_time=NIGHT,
         )
         tick = schedule.evaluate_tick(context)
     assert [request.partition_key for request in tick.run_requests or []] == [

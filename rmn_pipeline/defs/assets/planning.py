@@ -156,7 +156,9 @@ def read_brief(path: Path) -> str:
 def _plan(paths: Project, brand_id: str, mode: str, view: PlanningView) -> dg.MaterializeResult:
     answer = read_plan_request(paths, brand_id, mode)
     request = PlanRequest.model_validate(answer["request"])
-    plan = make_plan(request, view, start_date=plan_start(paths), adapters_used=tuple(answer["adapters_used"]))
+    plan = make_plan(
+        request, view, start_date=plan_start(paths), adapters_used=tuple(answer["adapters_used"])
+    )
     write_plan(paths, plan, mode)
     return dg.MaterializeResult(metadata=plan_metadata(plan))
 

@@ -60,6 +60,8 @@ STYLE: Any = {
 }
 # Beyond this many points a scatter is drawn as pixels inside the SVG, or the page grows without need.
 VECTOR_POINTS = 1500
+# Share of a bar chart's width that is kept free for the numbers at its right edge.
+NUMBER_COLUMN_SHARE = 0.18
 
 FOREST_PANELS = (
     ("US dollars", "usd", 1.0, ("incremental_revenue_usd", "incremental_margin_usd", "net_margin_usd",
@@ -136,7 +138,10 @@ def _draw_bars(axes: "Axes", result: ComparisonResult, metric: str) -> None:
         )  # fmt: skip
     axes.set_yticks(range(len(modes)), [mode.label for mode in modes])
     axes.invert_yaxis()
-    axes.margins(x=0.2)
+    axes.margins(x=0.05)
+    # Bars stick to 0, so margins alone leave no room for the numbers where every value is negative.
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high + NUMBER_COLUMN_SHARE * (high - low))
     axes.axvline(0, color=FAINT, linewidth=0.8)
     unit = ", USD million" if money else ""
     axes.set_title(f"{info.label}{unit}")

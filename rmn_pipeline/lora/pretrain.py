@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from rmn_pipeline.lora.base import BASE_NAME, BaseShape, build_model, shape_facts, write_base
 from rmn_pipeline.lora.base_evaluation import evaluate_base
-from rmn_pipeline.lora.corpus.stream import row_at
+from rmn_pipeline.lora.corpus.stream import DRILL_SHARES, ROW_SHARES, row_at
 from rmn_pipeline.lora.model_card import render_card
+from rmn_pipeline.lora.prompts import ANSWER_TOKEN
 from rmn_pipeline.lora.tokenizer import VOCABULARY_SIZE, load_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class PretrainConfig:
 
     `tokens` bounds the run by tokens seen and `minutes` by training time (kept over resumes); whichever is reached
     first ends it, and the learning rate falls to a tenth by then. `pool_rows` rows are drawn at a time, sorted by
-    length and cut into batches of about `batch_tokens`. Texts in `held_out_texts` are never trained on.
+    length and cut into batches of about `batch_tokens`. Pools from the first to before the last of `drill_pools`
+    carry many drills, because copying is learned late without them.
+    Tokens of a prompt weigh `prompt_weight` in the loss, against 1 for answers and prose: the names and numbers of a
+    prompt cannot be foreseen, and their noise hides what can. Texts in `held_out_texts` are never trained on.
     """
 
     run_dir: Path
@@ -50,6 +54,8 @@ class PretrainConfig:
     minutes: float = 75.0
     batch_tokens: int = 1_536
     pool_rows: int = 512
+    drill_pools: tuple[int, int] = (8, 40)
+    prompt_weight: float = 0.3
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.015
     weight_decay: float = 0.1
@@ -233,14 +239,15 @@ class _Run:
     def _step(self, rows: list[list[int]]) -> float:
         import torch
 
-        ids, labels = _padded(rows, self.tokenizer.pad_token_id)
+        ids, weights = _padded(rows, self.tokenizer, self.config.prompt_weight)
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.config.bf16):
             logits = self.model(input_ids=ids, use_cache=False).logits
-        loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].float().reshape(-1, logits.shape[-1]), labels[:, 1:].reshape(-1), ignore_index=-100
+        losses = torch.nn.functional.cross_entropy(
+            logits[:, :-1].float().reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1), reduction="none"
         )
+        loss = (losses * weights[:, 1:].reshape(-1)).sum() / weights[:, 1:].sum()
         value = float(loss.detach())
         if not math.isfinite(value):
             raise PretrainError(f"the loss became {value} at step {self.progress.step}; lower learning_rate")
@@ -265,7 +272,10 @@ class _Run:
 
     def _pool(self, number: int) -> list[list[list[int]]]:
         size = self.config.pool_rows
-        drawn = [row_at(self.config.seed, position) for position in range(number * size, (number + 1) * size)]
+        first, last = self.config.drill_pools
+        shares = DRILL_SHARES if first <= number < last else ROW_SHARES
+        positions = range(number * size, (number + 1) * size)
+        drawn = [row_at(self.config.seed, position, shares=shares) for position in positions]
         texts = [row.text for row in drawn if " ".join(row.prompt.split()).lower() not in self.held_out]
         encoded = [ids for ids in self.tokenizer(texts)["input_ids"] if len(ids) <= self.config.shape.context]
         batches = cut_batches(sorted(encoded, key=len), self.config.batch_tokens)
@@ -343,18 +353,37 @@ def _identity(config: PretrainConfig) -> dict[str, Any]:
     return {name: getattr(config, name) for name in kept} | {"shape": shape_facts(config.shape)}
 
 
-def _padded(rows: list[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _padded(
+    rows: list[list[int]], tokenizer: PreTrainedTokenizerFast, prompt_weight: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return token ids and each token's weight in the loss; padding weighs nothing."""
     import torch
 
     width = max(len(row) for row in rows)
-    ids = torch.tensor([row + [pad_id] * (width - len(row)) for row in rows])
-    labels = torch.tensor([row + [-100] * (width - len(row)) for row in rows])
-    return ids, labels
+    answer = tokenizer.convert_tokens_to_ids(ANSWER_TOKEN)
+    ids = torch.full((len(rows), width), int(tokenizer.pad_token_id))
+    weights = torch.zeros(len(rows), width)
+    for index, row in enumerate(rows):
+        prompt = row.index(answer) + 1 if answer in row else 0
+        ids[index, : len(row)] = torch.tensor(row)
+        weights[index, : len(row)] = 1.0
+        weights[index, :prompt] = prompt_weight
+    return ids, weights
 
 
 def _settings(config: PretrainConfig) -> dict[str, Any]:
     """Return what else shapes the weights, for the log."""
-    names = ("batch_tokens", "learning_rate", "warmup_share", "weight_decay", "clip", "minutes", "tokens")
+    names = (
+        "batch_tokens",
+        "drill_pools",
+        "prompt_weight",
+        "learning_rate",
+        "warmup_share",
+        "weight_decay",
+        "clip",
+        "minutes",
+        "tokens",
+    )
     return {name: getattr(config, name) for name in names}
 
 
@@ -379,12 +408,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, help="bound of the training time")
     parser.add_argument("--tokens", type=int, help="bound of the tokens seen")
     parser.add_argument("--batch-tokens", type=int, help="padded tokens per optimizer step")
+    parser.add_argument(
+        "--drill-pools", type=int, nargs=2, help="first pool with many drills, and the one after them"
+    )
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seed", type=int)
     given = parser.parse_args(arguments)
     make = PretrainConfig.smoke if given.profile == "smoke" else PretrainConfig
     config = make(run_dir=given.run_dir, base_dir=given.base_dir)
     chosen = {name: getattr(given, name) for name in ("minutes", "tokens", "batch_tokens", "threads", "seed")}
+    if given.drill_pools:
+        chosen["drill_pools"] = tuple(given.drill_pools)
     config = replace(
         config,
         held_out_texts=held_out_briefs(given.briefs),

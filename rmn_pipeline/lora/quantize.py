@@ -89,6 +89,9 @@ def load_base(
     dtype_name = resolve_dtype(dtype, device)
     compute = getattr(torch, dtype_name)
     options: dict[str, object] = {"dtype": compute, "local_files_only": True}
+    if device == "cpu":
+        # At the lengths of our prompts torch's fused CPU attention is the slower one (measured: 1.2x per step).
+        options["attn_implementation"] = "eager"
     if quantization != "none":
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,

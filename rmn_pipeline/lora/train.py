@@ -285,6 +285,11 @@ def _child_on_parents(base: LoadedBase, draft: _ManifestDraft) -> tuple[PeftMode
             composite = f"parents_{number}"
             compose_exactly(model, stack, composite)
             active[stack] = [composite, _CHILD]
+    # Frozen parents compute in the base's own type: they take no update that its precision could lose.
+    compute = getattr(torch, base.dtype)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.to(compute)
     torch.manual_seed(config.seed)
     model.add_adapter(_CHILD, lora)
     return model, active

@@ -105,18 +105,23 @@ def screenshot(page: object, name: str) -> Path:
 
 def test_asset_graph_shows_the_chain(pages: tuple[str, str], browser_page) -> None:
     browser_page.goto(f"{pages[0]}/asset-groups")
-    browser_page.get_by_text("comparison_report").first.wait_for()
-    browser_page.get_by_text("rmis_events").first.wait_for()
-    browser_page.wait_for_timeout(2000)
+    for group in ("feeds", "rmis", "training", "adapters", "planning", "comparison"):
+        browser_page.get_by_text(group, exact=True).first.wait_for()
+    browser_page.goto(f"{pages[0]}/locations/rmn_pipeline/asset-groups/planning/lineage")
+    for asset in ("plan_request", "plan_full_data", "plan_clean_room", "clean_room_view"):
+        browser_page.get_by_text(asset, exact=True).first.wait_for()
     assert screenshot(browser_page, "asset_graph").stat().st_size > 20_000
 
 
-def test_materialization_shows_its_metadata(pages: tuple[str, str], browser_page) -> None:
+def test_materialization_shows_its_metadata_and_plot(pages: tuple[str, str], browser_page) -> None:
     browser_page.goto(f"{pages[0]}/assets/rmis_events?view=partitions&partition=alpha")
-    browser_page.get_by_text("rows_in").first.wait_for()
-    browser_page.get_by_text("spend_per_day").first.wait_for()
+    browser_page.get_by_text("rows_in", exact=True).first.wait_for()
+    row = browser_page.get_by_role("row").filter(has_text="spend_per_day")
+    row.get_by_text("Show Markdown").click()
+    plot = browser_page.locator("img[alt='spend per day']")
+    plot.wait_for()
     screenshot(browser_page, "materialization")
-    assert "rejected" in browser_page.content()
+    assert plot.evaluate("image => image.naturalWidth") > 300
 
 
 def test_schedule_page_shows_the_nightly_schedule(pages: tuple[str, str], browser_page) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from rmn_pipeline.lora.corpus.creative import generate_creative
+from rmn_pipeline.lora.corpus.drills import generate_drill
 from rmn_pipeline.lora.corpus.knowledge import generate_definition, generate_prose
 from rmn_pipeline.lora.corpus.mapping import generate_mapping
 from rmn_pipeline.lora.corpus.measurement import generate_measurement
@@ -20,12 +21,16 @@ ROW_SHARES: tuple[tuple[str, float], ...] = (
     ("creative", 0.09),
     ("definition", 0.08),
     ("prose", 0.04),
+    ("drill", 0.05),
 )
+
+# While copying is being learned, every second row exercises it.
+DRILL_SHARES: tuple[tuple[str, float], ...] = (*ROW_SHARES[:-1], ("drill", 0.95))
 
 
 @dataclass(frozen=True)
 class CorpusRow:
-    """One text of the corpus; prose has no prompt."""
+    """One text of the corpus; prose and drills have no prompt."""
 
     task: str
     prompt: str
@@ -35,13 +40,13 @@ class CorpusRow:
     @property
     def text(self) -> str:
         """The row as the model reads it, markers included."""
-        if self.task == "prose":
+        if self.task in ("prose", "drill"):
             return render_prose(self.completion)
         return render_prompt(self.task, self.prompt) + render_completion(self.completion)
 
 
 def generate_row(task: str, rng: Random, split: str = "train") -> CorpusRow:
-    """Draw one row of a task (or of `prose`)."""
+    """Draw one row of a task (or of `prose` or `drill`)."""
     if task not in _GENERATORS:
         raise ValueError(f"unknown task {task!r}: use one of {', '.join(_GENERATORS)}")
     return _GENERATORS[task](rng, split)
@@ -88,6 +93,10 @@ def _prose(rng: Random, split: str) -> CorpusRow:
     return CorpusRow("prose", "", generate_prose(rng), "prose")
 
 
+def _drill(rng: Random, split: str) -> CorpusRow:
+    return CorpusRow("drill", "", generate_drill(rng), "drill")
+
+
 _GENERATORS: dict[str, Callable[[Random, str], CorpusRow]] = {
     "planning": _planning,
     "mapping": _mapping,
@@ -95,4 +104,5 @@ _GENERATORS: dict[str, Callable[[Random, str], CorpusRow]] = {
     "creative": _creative,
     "definition": _definition,
     "prose": _prose,
+    "drill": _drill,
 }

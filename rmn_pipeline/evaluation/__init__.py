@@ -4,7 +4,7 @@ Nothing heavy is imported here: torch and mlflow come with the first evaluation.
 """
 
 from rmn_pipeline.evaluation.errors import EvaluationError
-from rmn_pipeline.evaluation.gate import GateDecision, GateSettings, decide
+from rmn_pipeline.evaluation.gate import GateDecision, GateSettings, Retention, decide
 from rmn_pipeline.evaluation.harness import (
     AdapterEvaluation,
     MetricValue,
@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "LoggedRun",
     "MetricValue",
+    "Retention",
     "TrackedEvaluation",
     "bootstrap_interval",
     "champion_score",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -14,12 +15,34 @@ class GateSettings:
     Args:
         epsilon: how much worse than the champion's score it may be.
         minimal_retention: what must be left of the parents' score on replayed rows.
-        minimal_replay_rows: with fewer replayed rows retention is shown, but decides nothing.
+        certainty: how unlikely the lost rows must be by chance before retention decides anything.
     """
 
-    epsilon: float = 0.02
+    epsilon: float = 0.05
     minimal_retention: float = 0.8
-    minimal_replay_rows: int = 12
+    certainty: float = 0.95
+
+
+@dataclass(frozen=True)
+class Retention:
+    """What an adapter leaves of its parents' knowledge: rows right with and without it on top."""
+
+    rows: int
+    right_before: int
+    lost: int
+    gained: int
+
+    @property
+    def share(self) -> float | None:
+        """Rows right with the adapter over rows right without it."""
+        if not self.right_before:
+            return None
+        return (self.right_before - self.lost + self.gained) / self.right_before
+
+    def chance_of_loss(self) -> float:
+        """Return how likely at least this many of the changed rows are lost, if losing were as likely as gaining."""
+        changed = self.lost + self.gained
+        return sum(math.comb(changed, lost) for lost in range(self.lost, changed + 1)) / 2**changed
 
 
 class GateDecision(BaseModel):
@@ -36,11 +59,13 @@ def decide(
     score: float,
     chance: float,
     champion_score: float | None = None,
-    retention: float | None = None,
-    replay_rows: int = 0,
+    retention: Retention | None = None,
     settings: GateSettings | None = None,
 ) -> GateDecision:
-    """Decide on a promotion: better than chance, no worse than the champion, parents' knowledge kept."""
+    """Decide on a promotion: better than chance, no worse than the champion, parents' knowledge kept.
+
+    Retention is measured on few rows, so it stands against a promotion only where the loss is no accident.
+    """
     limits = settings or GateSettings()
     reasons: list[str] = []
     if score <= chance:
@@ -49,10 +74,16 @@ def decide(
         reasons.append(
             f"score {score:.3f} is below the champion's {champion_score:.3f} by more than {limits.epsilon}"
         )
-    measured = retention is not None and replay_rows >= limits.minimal_replay_rows
-    if measured and retention is not None and retention < limits.minimal_retention:
+    if retention is not None and _forgets(retention, limits):
         reasons.append(
-            f"retention {retention:.2f} on {replay_rows} rows of the parents' tasks is below "
+            f"of {retention.right_before} rows of the parents' tasks that were right without it, {retention.lost} "
+            f"are wrong with it ({retention.gained} gained): retention {retention.share:.2f} is below "
             f"{limits.minimal_retention}"
         )
     return GateDecision(passed=not reasons, reasons=tuple(reasons))
+
+
+def _forgets(retention: Retention, limits: GateSettings) -> bool:
+    share = retention.share
+    clear = retention.chance_of_loss() < 1 - limits.certainty
+    return share is not None and share < limits.minimal_retention and clear

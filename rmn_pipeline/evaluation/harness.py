@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from rmn_pipeline.evaluation.errors import EvaluationError
+from rmn_pipeline.evaluation.gate import Retention
 from rmn_pipeline.evaluation.metrics import (
     Interval,
     bootstrap_interval,
@@ -94,10 +95,18 @@ class AdapterEvaluation(BaseModel):
     metrics: tuple[MetricValue, ...]
     retention: float | None
     replay_rows: int
+    replay_right_before: int
+    replay_lost: int
+    replay_gained: int
     stacks: tuple[str, ...]
     wrong: tuple[dict[str, str], ...]
     seconds: float
     cpu_seconds: float
+
+    @property
+    def kept(self) -> Retention:
+        """What the adapter leaves of its parents' knowledge."""
+        return Retention(self.replay_rows, self.replay_right_before, self.replay_lost, self.replay_gained)
 
     @property
     def wrong_answers(self) -> pl.DataFrame:
@@ -158,6 +167,7 @@ def evaluate_adapter(
     answers = evaluate_stack(stack, judged, stack_of)
     base_answers = evaluate_stack(stack, judged, lambda row: ())
     scored = _scored(judged, answers, base_answers)
+    retention = _retention(stack, replay, stack_of, scored[own.height :])
     return AdapterEvaluation(
         adapter_id=manifest.adapter_id,
         kind=manifest.kind,
@@ -166,8 +176,11 @@ def evaluate_adapter(
         dataset_fingerprint=training_set.fingerprint,
         score=_metric("score", scored[: own.height], "correct", with_chance=True),
         metrics=tuple(_task_metrics(scored)),
-        retention=_retention(stack, replay, stack_of, scored[own.height :]),
-        replay_rows=replay.height,
+        retention=retention.share,
+        replay_rows=retention.rows,
+        replay_right_before=retention.right_before,
+        replay_lost=retention.lost,
+        replay_gained=retention.gained,
         stacks=tuple(
             sorted({" + ".join(path.name for path in stack_of(row)) for row in judged.iter_rows(named=True)})
         ),
@@ -309,17 +322,21 @@ def _mapping_metric(items: Sequence[_Scored]) -> MetricValue:
 
 def _retention(
     stack: AdapterStack, replay: pl.DataFrame, stack_of: StackOf, scored: Sequence[_Scored]
-) -> float | None:
-    """Return the share of the parents' score on replayed rows that is left with the adapter on top."""
-    if replay.is_empty():
-        return None
-    without = evaluate_stack(stack, replay, lambda row: stack_of(row)[:-1])
-    before = sum(
-        score_row(row["task"], row["prompt"], row["completion"], answer)["correct"]
+) -> Retention:
+    """Compare replayed rows of the parents' tasks with and without the adapter on top."""
+    without = [] if replay.is_empty() else evaluate_stack(stack, replay, lambda row: stack_of(row)[:-1])
+    before = [
+        score_row(row["task"], row["prompt"], row["completion"], answer)["correct"] >= 1
         for row, answer in zip(replay.to_dicts(), without, strict=True)
+    ]
+    after = [item.figures["correct"] >= 1 for item in scored]
+    pairs = list(zip(before, after, strict=True))
+    return Retention(
+        rows=len(pairs),
+        right_before=sum(before),
+        lost=sum(was and not now for was, now in pairs),
+        gained=sum(now and not was for was, now in pairs),
     )
-    after = sum(item.figures["correct"] for item in scored)
-    return after / before if before else None
 
 
 def _wrong(scored: Sequence[_Scored]) -> list[dict[str, str]]:

@@ -81,8 +81,7 @@ def evaluate_and_track(
         score=evaluation.score.stack,
         chance=evaluation.score.chance or 0.0,
         champion_score=champion_score(manifest.adapter_id, tracking_uri),
-        retention=evaluation.retention,
-        replay_rows=evaluation.replay_rows,
+        retention=evaluation.kept,
         settings=settings,
     )
     logged = log_evaluation(evaluation, decision, adapter_dir=adapter_dir, tracking_uri=tracking_uri)

@@ -32,7 +32,7 @@ class DefinitionsBuilder(Protocol):
 def main(build_definitions: DefinitionsBuilder, arguments: Sequence[str] | None = None) -> int:
     """Run the chain; the exit status is 0 when every step succeeded, 1 with one line of cause otherwise."""
     options = _parser().parse_args(arguments)
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    _quiet_libraries()
     try:
         project = find_project()
         retailers = _known("retailer", options.retailer, project.retailer_ids())
@@ -64,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
         "--no-sample", action="store_true", help="never write the sample market; use what landing/ holds"
     )
     return parser
+
+
+def _quiet_libraries() -> None:
+    """Libraries' own progress and notices stay out of the table; errors come through."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    for name in ("mlflow", "alembic", "transformers", "bitsandbytes", "datasets"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 
 
 def _known(what: str, wanted: Sequence[str] | None, known: Sequence[str]) -> list[str]:

@@ -135,12 +135,28 @@ def _run_step(job: dg.JobDefinition, step: ChainStep, instance: dg.DagsterInstan
 
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:
-    """The innermost cause of the first failed step, in one line."""
+    """The innermost cause of the first failed step, in one line; for a failed check, what it found."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
             while error is not None and error.cause is not None:
                 error = error.cause
             if error is not None:
-                return f"{event.step_key}: {error.message.strip()}"
+                cause = " ".join(error.message.split())
+                return "; ".join([f"{event.step_key}: {cause}", *_failed_checks(result, event.step_key)])
     return "the run failed before any step started"
+
+
+def _failed_checks(result: dg.ExecuteInProcessResult, step_key: str) -> list[str]:
+    return [
+        f"{evaluation.check_name}: "
+        + ", ".join(f"{key} {item.value}" for key, item in evaluation.metadata.items())
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed
+        and evaluation.blocking
+        # A check has a step of its own, named after both, or is part of its asset's step.
+        and (
+            step_key.endswith(evaluation.check_name)
+            or step_key == evaluation.asset_key.to_python_identifier()
+        )
+    ]

@@ -27,7 +27,22 @@ def _definitions() -> dg.Definitions:
     def broken() -> None:
         raise ValueError("the file x.csv is truncated")
 
-    return dg.Definitions(assets=[unchanged, broken])
+    @dg.asset(check_specs=[dg.AssetCheckSpec("gate", asset="gated", blocking=True)])
+    def gated() -> dg.MaterializeResult:
+        failed = dg.AssetCheckResult(
+            check_name="gate", passed=False, metadata={"reasons": "score 0.1 is below chance"}
+        )
+        return dg.MaterializeResult(check_results=[failed])
+
+    return dg.Definitions(assets=[unchanged, broken, gated])
+
+
+def test_a_failed_blocking_check_says_what_it_found() -> None:
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        pytest.raises(ChainError, match=r"gate: reasons score 0\.1"),
+    ):
+        list(run_steps(_definitions(), [ChainStep(("gated",))], instance))
 
 
 def test_reused_assets_are_counted() -> None:

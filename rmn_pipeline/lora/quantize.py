@@ -150,7 +150,7 @@ def disable_packed_kernel(model: torch.nn.Module) -> None:
 
     for module in model.modules():
         if isinstance(module, Linear4bit):
-            pass
+            module.support_avx512bf16_for_cpu = False
 
 
 def require_trainable_layout(model: torch.nn.Module) -> None:

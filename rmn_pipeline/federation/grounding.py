@@ -48,7 +48,7 @@ _CONTEXT = re.compile(
 )
 _NEGATIVE = re.compile(
     r"\b(?:no|not|none|without|except|excepting|exclud\w+|leave|leaving|skip\w*|drop\w*|avoid\w*|omit\w*|pause"
-    r"|don'?t|never|nothing|but not|ignore|cut|other than|everything but|anything but|away from|stay out)\b"
+    r"|don'?t|never|nothing|but not|ignore|cut|other than|everything but|anything but|away from|stay out|stay off)\b"
     r"|\b(?:take|keep)\b(?=(?:(?!\b(?:leave|take|keep)\b)[^.;,])*\bout\b)",
     re.IGNORECASE,
 )
@@ -75,7 +75,8 @@ _NOT_NEGATIVE = re.compile(
 )
 _STOCK = re.compile(
     r"out[- ]of[- ]stock|in[- ]stock|sold[- ]out|unavailable|not available|without stock|empty shelves"
-    r"|cannot deliver|can be bought|\boos\b|by stock|stock levels?|filter\w* .*\bstock\b",
+    r"|(?:cannot|can'?t|can not) (?:deliver|ship|buy)|can be bought|\boos\b|by stock"
+    r"|stock levels?|filter\w* .*\bstock\b",
     re.IGNORECASE,
 )
 _STOCK_ALLOWED = re.compile(
@@ -397,14 +398,18 @@ def _is_negative(brief: _Brief, match: re.Match[str], clause: _Clause) -> bool:
     """Whether a name is left out: by the nearest word before it that picks or leaves out, or by one behind it."""
     numbers_end = [q.end for q, _ in brief.quantities if clause.sentence_start <= q.start < match.start()]
     start = max([clause.sentence_start, *numbers_end])
-    before = _NOT_NEGATIVE.sub(lambda found: "#" * len(found.group()), brief.text[start : match.start()])
+    # Searched in the whole text, because "keep … out" is told from "keep" by what stands behind the name.
+    masked = _NOT_NEGATIVE.sub(lambda found: "#" * len(found.group()), brief.text)
     last = {
-        polarity: max((found.end() for found in pattern.finditer(before)), default=-1)
+        polarity: max(
+            (found.end() for found in pattern.finditer(masked, start) if found.end() <= match.start()),
+            default=-1,
+        )
         for polarity, pattern in (("negative", _NEGATIVE), ("positive", _POSITIVE))
     }
     if last["negative"] >= 0 and last["negative"] >= last["positive"]:
         return True
-    if _DIRECT_NEGATION.search(before) is not None:
+    if _DIRECT_NEGATION.search(masked[start : match.start()]) is not None:
         return True
     return last["positive"] < 0 and _NEGATIVE_AFTER.search(brief.text[match.end() : clause.end]) is not None
 

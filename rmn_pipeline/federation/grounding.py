@@ -12,16 +12,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rmn_pipeline.federation.numbers import Quantity, Unit, find_quantities
+from rmn_pipeline.federation.brief import (
+    NUMBER_UNITS,
+    ROLE_CUES,
+    Brief,
+    find_mentions,
+    is_constraint,
+    is_left_out,
+    read_brief,
+    roles_of,
+)
 
-NUMBER_UNITS: dict[str, tuple[Unit, ...]] = {
-    "budget_usd": ("money", "number"),
-    "weeks": ("weeks", "number"),
-    "min_roas": ("ratio", "number"),
-    "max_cpa": ("money", "number"),
-    "experiment_share": ("share",),
-    "max_retailer_share": ("share",),
-}
 PLACEMENTS: dict[str, str] = {
     "search": r"(?:sponsored |keyword )?search(?: results| ads)?",
     "category": r"category(?: pages| browse| listings)?|browse pages",
@@ -31,48 +32,6 @@ PLACEMENTS: dict[str, str] = {
     "cart": r"(?:shopping )?cart(?: pages)?|basket page",
     "in_store": r"in[-_ ]store(?: screens)?",
 }
-_ROLE_CUES: dict[str, str] = {
-    "budget_usd": r"budget|spend\w*|invest\w*|total|money|pot|cost it|all in|fund\w*|signed off",
-    "weeks": r"weeks?|wks?|duration|horizon|flight|period|how long",
-    "min_roas": r"i?roas|return on (?:ad )?spend|return per",
-    "max_cpa": r"cpa|cost per|per (?:order|acquisition|conversion)|an order|a conversion|acquisition",
-    "experiment_share": r"experiment\w*|test\w*|learn\w*|trying new|explor\w*|pilots?",
-    "max_retailer_share": r"retailers?|networks?|nobody|any ?one|partners?",
-}
-# What was, what others do, and numbers that are no constraint of this plan.
-_CONTEXT = re.compile(
-    r"\b(?:last|previous|prior|old) (?:year|quarter|month|season|time|plan|campaign|agency|flight|test|roas|cpa)"
-    r"|\b(?:was|were|took|used to|we spent|grew|ago|before|competitors?|forget|extension|version)\b|\bmarket share\b"
-    r"|\bwent up\b|\bsells \w+ skus\b|\breview (?:it|this|that)\b|\bshipping\b|\bper parcel\b|\bkept\b.*\bitself\b",
-    re.IGNORECASE,
-)
-_NEGATIVE = re.compile(
-    r"\b(?:no|not|none|without|except|excepting|exclud\w+|leave|leaving|skip\w*|drop\w*|avoid\w*|omit\w*|pause"
-    r"|don'?t|never|nothing|but not|ignore|cut|other than|everything but|anything but|away from|stay out|stay off)\b"
-    r"|\b(?:take|keep)\b(?=(?:(?!\b(?:leave|take|keep)\b)[^.;,])*\bout\b)",
-    re.IGNORECASE,
-)
-_POSITIVE = re.compile(
-    r"\b(?:only|just|use|focus\w*|stick|limit|restrict|promote|push|advertise|include|run|buy|keep|concentrate"
-    r"|everything behind|lines?|placements?|retailers?|networks?|choose|pick|sell|go with|place|put|show"
-    r"|all about|inventory|where)\b",
-    re.IGNORECASE,
-)
-_NEGATIVE_AFTER = re.compile(
-    r"^[\w &+']*?\b(?:gets? nothing|stays? out|out of it|left out|excluded|out)\b(?! of stock)", re.IGNORECASE
-)
-# "do not use gamma", "stay out of search": a negation, then a word that would otherwise pick.
-_DIRECT_NEGATION = re.compile(
-    r"\b(?:no|not|don'?t|never|without)\s+(?:\w+\s+){0,2}$"
-    r"|\b(?:do not|don'?t|never|not)\s+(?:use|run|buy|advertise|promote|push|include|keep|sell)\b[^.;,]*$",
-    re.IGNORECASE,
-)
-# "no retailer other than gamma", "nothing else", "no more than": negations that pick, or bound a number.
-_NOT_NEGATIVE = re.compile(
-    r"\b(?:and )?(?:nothing|nowhere|no one|nobody) else\b|\bno (?:more|less|lower|higher|fewer) than\b"
-    r"|\b(?:no \w+|none|nowhere|nothing) (?:other than|but|except)\b",
-    re.IGNORECASE,
-)
 _STOCK = re.compile(
     r"out[- ]of[- ]stock|in[- ]stock|sold[- ]out|unavailable|not available|without stock|empty shelves"
     r"|(?:cannot|can'?t|can not) (?:deliver|ship|buy)|can be bought|\boos\b|by stock"
@@ -111,8 +70,6 @@ _SELECTION_KNOWN = re.compile(
     r"|\bdeliver\b|\bshelves\b|\bstore\b|\bcap\b|\blimit\b|\brestriction",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|[;\n|·]")
-_CLAUSE_END = re.compile(r",\s|\s(?:and|but|also|with)\s|\s-\s|\s/\s")
 _FILLER_WORDS = (
     "a all also and any are as be but can for from have if important in is it just like items leave more no of on one "
     "our out please products that the them they thing this to use want we what which whatever with would you your only"
@@ -166,34 +123,12 @@ class GroundingReport:
         return tuple(str(concern) for concern in self.concerns)
 
 
-@dataclass(frozen=True)
-class _Clause:
-    start: int
-    end: int
-    text: str
-    sentence_start: int
-    sentence: str
-    is_context: bool
-
-
-@dataclass(frozen=True)
-class _Brief:
-    """A brief taken apart once: clauses, and the quantities of those that speak about this plan."""
-
-    text: str
-    clauses: tuple[_Clause, ...]
-    quantities: tuple[tuple[Quantity, _Clause], ...]
-
-    def stated_clauses(self) -> list[_Clause]:
-        return [clause for clause in self.clauses if not clause.is_context]
-
-
 def ground_plan_call(
     brief: str, call: Mapping[str, object], context: GroundingContext | None = None
 ) -> GroundingReport:
     """Check a `PlanRequest` call against its brief, both ways."""
     known = context or GroundingContext()
-    read = _read(brief)
+    read = read_brief(brief)
     concerns = [
         *_check_brand(read, call, known),
         *_check_numbers(read, call),
@@ -209,105 +144,26 @@ def ground_plan_call(
 
 def states_budget(brief: str) -> bool:
     """Whether a brief says how much may be spent."""
-    read = _read(brief)
+    read = read_brief(brief)
     everything = [quantity for quantity, _ in read.quantities]
     for quantity, clause in read.quantities:
-        roles = _roles(quantity, clause, everything)
+        roles = roles_of(quantity, clause, everything)
         if "budget_usd" not in roles:
             continue
         large = any(reading.value >= 1000 for reading in quantity.readings if reading.unit == "number")
-        cued = re.search(rf"\b(?:{_ROLE_CUES['budget_usd']})\b", clause.text, re.IGNORECASE) is not None
+        cued = re.search(rf"\b(?:{ROLE_CUES['budget_usd']})\b", clause.text, re.IGNORECASE) is not None
         if quantity.has_unit("money") or large or (cued and len(roles) == 1):
             return True
     return False
 
 
-# --- taking a brief apart --------------------------------------------------------------------------------------
-
-
-def _read(brief: str) -> _Brief:
-    quantities = find_quantities(brief)
-    clauses = tuple(_clauses(brief, quantities))
-    placed = [(quantity, _clause_at(quantity.start, clauses)) for quantity in quantities]
-    stated = tuple((quantity, clause) for quantity, clause in placed if not clause.is_context)
-    return _Brief(brief, clauses, stated)
-
-
-def _clauses(brief: str, quantities: Sequence[Quantity]) -> Iterable[_Clause]:
-    for start, end in _split(brief, 0, len(brief), _SENTENCE_END, quantities):
-        for first, last in _split(brief, start, end, _CLAUSE_END, quantities):
-            text = brief[first:last]
-            is_context = _CONTEXT.search(text) is not None
-            yield _Clause(first, last, text, start, brief[start:end], is_context)
-
-
-def _split(
-    text: str, start: int, end: int, pattern: re.Pattern[str], quantities: Sequence[Quantity]
-) -> list[tuple[int, int]]:
-    """Cut a stretch at a pattern, never inside a quantity."""
-    pieces: list[tuple[int, int]] = []
-    first = start
-    for match in pattern.finditer(text, start, end):
-        inside = any(quantity.start < match.end() and match.start() < quantity.end for quantity in quantities)
-        if not inside:
-            pieces.append((first, match.start()))
-            first = match.end()
-    pieces.append((first, end))
-    return [(low, high) for low, high in pieces if text[low:high].strip()]
-
-
-def _clause_at(position: int, clauses: Sequence[_Clause]) -> _Clause:
-    """Return the clause around a position; what joins two clauses counts with the one before it."""
-    before = [clause for clause in clauses if clause.start <= position]
-    return before[-1] if before else clauses[0]
-
-
 # --- numbers ---------------------------------------------------------------------------------------------------
 
 
-def _roles(quantity: Quantity, clause: _Clause, others: Sequence[Quantity]) -> set[str]:
-    """Return the fields that a quantity can speak about: by its unit, narrowed by the words around it."""
-    fitting = _fitting(quantity)
-    for start, text in ((clause.start, clause.text), (clause.sentence_start, clause.sentence)):
-        cued = {name for name in fitting if _cue_belongs(name, quantity, start, text, others)}
-        if cued:
-            return _sharper(cued)
-    return fitting
-
-
-def _fitting(quantity: Quantity) -> set[str]:
-    return {name for name, units in NUMBER_UNITS.items() if any(quantity.has_unit(unit) for unit in units)}
-
-
-def _cue_belongs(name: str, quantity: Quantity, start: int, text: str, others: Sequence[Quantity]) -> bool:
-    """Whether some word for this field stands nearer to this quantity than to any other that could take it."""
-    rivals = [
-        other for other in others if start <= other.start < start + len(text) and name in _fitting(other)
-    ]
-    for match in re.finditer(rf"\b(?:{_ROLE_CUES[name]})\b", text, re.IGNORECASE):
-        low, high = start + match.start(), start + match.end()
-        nearest = min(rivals, key=lambda other: _gap(other, low, high), default=None)
-        if nearest is not None and nearest.start == quantity.start:
-            return True
-    return False
-
-
-def _gap(quantity: Quantity, low: int, high: int) -> int:
-    return max(quantity.start - high, low - quantity.end, 0)
-
-
-def _sharper(cued: set[str]) -> set[str]:
-    """Words for money and for retailers stand beside other constraints too; the special word decides."""
-    for general in ("budget_usd", "max_retailer_share"):
-        if general in cued and len(cued) > 1:
-            cued = cued - {general}
-    return cued
-
-
-def _check_numbers(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
+def _check_numbers(brief: Brief, call: Mapping[str, object]) -> list[Concern]:
     values = {name: float(value) for name in NUMBER_UNITS if isinstance(value := call.get(name), int | float)}
     everything = [quantity for quantity, _ in brief.quantities]
-    roles = [_roles(quantity, clause, everything) for quantity, clause in brief.quantities]
+    roles = [roles_of(quantity, clause, everything) for quantity, clause in brief.quantities]
     fits = {
         name: [
             index
@@ -325,7 +181,7 @@ def _check_numbers(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
     concerns += _shared_spans(fits, values)
     used = {index for indices in fits.values() for index in indices}
     for index, (quantity, clause) in enumerate(brief.quantities):
-        if index not in used and _is_constraint(quantity, clause):
+        if index not in used and is_constraint(quantity, clause):
             concerns.append(Concern("unaccounted", None, quantity.text))
     return concerns
 
@@ -351,19 +207,6 @@ def _shared_spans(fits: Mapping[str, list[int]], values: Mapping[str, float]) ->
     ]
 
 
-def _is_constraint(quantity: Quantity, clause: _Clause) -> bool:
-    """Whether a number states a constraint; a bare small number does only beside a word that says which."""
-    if not quantity.is_plain:
-        return True
-    value = max(reading.value for reading in quantity.readings)
-    if 1990 <= value <= 2100:
-        return False
-    if value >= 1000:
-        return True
-    cues = "|".join(_ROLE_CUES[name] for name in ("weeks", "min_roas", "max_cpa", "budget_usd"))
-    return re.search(rf"\b(?:{cues})\b", clause.text, re.IGNORECASE) is not None
-
-
 # --- names -----------------------------------------------------------------------------------------------------
 
 
@@ -376,17 +219,12 @@ def _forms(name: str) -> set[str]:
     return {name, name.replace("_", " "), name.replace("_", "-")}
 
 
-def _mentions(brief: _Brief, pattern: re.Pattern[str]) -> list[tuple[re.Match[str], _Clause]]:
-    placed = ((match, _clause_at(match.start(), brief.clauses)) for match in pattern.finditer(brief.text))
-    return [(match, clause) for match, clause in placed if not clause.is_context]
-
-
 def _names(call: Mapping[str, object], name: str) -> list[str]:
     value = call.get(name)
     return [str(item) for item in value] if isinstance(value, list | tuple) else []
 
 
-def _check_brand(brief: _Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
+def _check_brand(brief: Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
     brand_id = str(call.get("brand_id") or "")
     declared = known.brand_id is not None and brand_id == known.brand_id
     if declared or (known.brand_id is None and brand_id and _name_pattern([brand_id]).search(brief.text)):
@@ -394,33 +232,13 @@ def _check_brand(brief: _Brief, call: Mapping[str, object], known: GroundingCont
     return [Concern("ungrounded", "brand_id", brand_id or "empty")]
 
 
-def _is_negative(brief: _Brief, match: re.Match[str], clause: _Clause) -> bool:
-    """Whether a name is left out: by the nearest word before it that picks or leaves out, or by one behind it."""
-    numbers_end = [q.end for q, _ in brief.quantities if clause.sentence_start <= q.start < match.start()]
-    start = max([clause.sentence_start, *numbers_end])
-    # Searched in the whole text, because "keep … out" is told from "keep" by what stands behind the name.
-    masked = _NOT_NEGATIVE.sub(lambda found: "#" * len(found.group()), brief.text)
-    last = {
-        polarity: max(
-            (found.end() for found in pattern.finditer(masked, start) if found.end() <= match.start()),
-            default=-1,
-        )
-        for polarity, pattern in (("negative", _NEGATIVE), ("positive", _POSITIVE))
-    }
-    if last["negative"] >= 0 and last["negative"] >= last["positive"]:
-        return True
-    if _DIRECT_NEGATION.search(masked[start : match.start()]) is not None:
-        return True
-    return last["positive"] < 0 and _NEGATIVE_AFTER.search(brief.text[match.end() : clause.end]) is not None
-
-
-def _check_retailers(brief: _Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
+def _check_retailers(brief: Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
     called = _names(call, "retailers")
     wanted: dict[str, str] = {}
     refused: dict[str, str] = {}
     for retailer in dict.fromkeys([*known.retailer_ids, *called]):
-        for match, clause in _mentions(brief, _name_pattern([retailer])):
-            (refused if _is_negative(brief, match, clause) else wanted)[retailer] = match.group()
+        for match, clause in find_mentions(brief, _name_pattern([retailer])):
+            (refused if is_left_out(brief, match, clause) else wanted)[retailer] = match.group()
     if refused and not wanted:
         wanted = {name: refused_by for name in known.retailer_ids for refused_by in ["all but these"]}
         wanted = {name: text for name, text in wanted.items() if name not in refused}
@@ -432,15 +250,15 @@ def _check_retailers(brief: _Brief, call: Mapping[str, object], known: Grounding
     return concerns
 
 
-def _check_placements(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
+def _check_placements(brief: Brief, call: Mapping[str, object]) -> list[Concern]:
     called = _names(call, "placements")
     masked = _mask_lines(brief, call)
     wanted: dict[str, str] = {}
     refused: dict[str, str] = {}
     for name, form in PLACEMENTS.items():
         pattern = re.compile(rf"(?<![\w-])(?:{form})(?![\w-])", re.IGNORECASE)
-        for match, clause in _mentions(masked, pattern):
-            (refused if _is_negative(masked, match, clause) else wanted)[name] = match.group()
+        for match, clause in find_mentions(masked, pattern):
+            (refused if is_left_out(masked, match, clause) else wanted)[name] = match.group()
     shown = set(PLACEMENTS) - {"cart", "in_store"}
     if refused and not wanted:
         allowed = shown - set(refused)
@@ -453,27 +271,26 @@ def _check_placements(brief: _Brief, call: Mapping[str, object]) -> list[Concern
     return concerns + [Concern("unaccounted", None, text) for text in missing]
 
 
-def _mask_lines(brief: _Brief, call: Mapping[str, object]) -> _Brief:
+def _mask_lines(brief: Brief, call: Mapping[str, object]) -> Brief:
     """Blank out the names of the call's lines: `home spray` is no home-page placement."""
     lines = [*_names(call, "include_lines"), *_names(call, "exclude_lines")]
     if not lines:
         return brief
     text = _name_pattern(lines).sub(lambda match: "#" * len(match.group()), brief.text)
-    return _Brief(text, brief.clauses, brief.quantities)
+    return Brief(text, brief.clauses, brief.quantities)
 
 
-def _check_lines(brief: _Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
+def _check_lines(brief: Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
     concerns: list[Concern] = []
     called = {
         **{line: "include_lines" for line in _names(call, "include_lines")},
         **{line: "exclude_lines" for line in _names(call, "exclude_lines")},
     }
     for line in dict.fromkeys([*called, *known.line_names]):
-        mentions = _mentions(brief, _name_pattern([line, *known.line_names.get(line, ())]))
+        mentions = find_mentions(brief, _name_pattern([line, *known.line_names.get(line, ())]))
         field_name = called.get(line)
         if field_name is not None and not any(
-            _is_negative(brief, match, clause) == (field_name == "exclude_lines")
-            for match, clause in mentions
+            is_left_out(brief, match, clause) == (field_name == "exclude_lines") for match, clause in mentions
         ):
             concerns.append(Concern("ungrounded", field_name, line))
         if field_name is None and mentions:
@@ -481,7 +298,7 @@ def _check_lines(brief: _Brief, call: Mapping[str, object], known: GroundingCont
     return concerns + _unread_selections(brief, call, known)
 
 
-def _unread_selections(brief: _Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
+def _unread_selections(brief: Brief, call: Mapping[str, object], known: GroundingContext) -> list[Concern]:
     """Find clauses that pick or leave out something which the call does not know by any name."""
     names = [*_names(call, "include_lines"), *_names(call, "exclude_lines"), *_names(call, "retailers")]
     names += [*known.retailer_ids, *known.line_names]
@@ -508,7 +325,7 @@ def _unread_selections(brief: _Brief, call: Mapping[str, object], known: Groundi
 # --- objective, basis, stock -----------------------------------------------------------------------------------
 
 
-def _check_objective(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
+def _check_objective(brief: Brief, call: Mapping[str, object]) -> list[Concern]:
     objective = call.get("objective")
     stated: dict[str, str] = {}
     mentioned: set[str] = set()
@@ -533,7 +350,7 @@ def _check_objective(brief: _Brief, call: Mapping[str, object]) -> list[Concern]
     return concerns
 
 
-def _check_basis(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
+def _check_basis(brief: Brief, call: Mapping[str, object]) -> list[Concern]:
     """Attributed must be asked for; incremental is also what an unset basis means, so it needs no span."""
     roas = [clause for clause in brief.stated_clauses() if _METRICS["roas"].search(clause.text)]
     spans = [clause.text.strip() for clause in roas if _ATTRIBUTED.search(clause.text)]
@@ -544,7 +361,7 @@ def _check_basis(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
     return []
 
 
-def _check_stock(brief: _Brief, call: Mapping[str, object]) -> list[Concern]:
+def _check_stock(brief: Brief, call: Mapping[str, object]) -> list[Concern]:
     clauses = [clause for clause in brief.stated_clauses() if _STOCK.search(clause.text)]
     value = call.get("exclude_out_of_stock")
     if not clauses:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rmn_pipeline.federation.errors import FederationError
-from rmn_pipeline.lora.quantize import end_text
+from rmn_pipeline.lora.quantize import end_text, limited_threads
 
 if TYPE_CHECKING:
     import torch
@@ -83,7 +83,11 @@ def _generate(
         pad_token_id=tokenizer.pad_token_id,
         use_cache=True,
     )
-    with torch.inference_mode(), torch.random.fork_rng(devices=_cuda_devices(stack)):
+    with (
+        limited_threads(stack.threads),
+        torch.inference_mode(),
+        torch.random.fork_rng(devices=_cuda_devices(stack)),
+    ):
         if sampling is not None:
             torch.manual_seed(sampling.seed)
         output = model.generate(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 # Composites are a few MB each on the shipped base; more than this many distinct stacks at once is unusual.
 MAX_COMPOSITES = 8
+_NARROW_WIDTH = 512
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class AdapterStack:
     base: LoadedBase
     base_dir: Path
     digest: str
+    threads: int
     max_composites: int = MAX_COMPOSITES
     _peft: PeftModel | None = None
     _loaded: dict[str, str] = field(default_factory=dict)
@@ -82,7 +84,12 @@ class AdapterStack:
         """Load the base for inference. float32 decodes fastest at these widths on a CPU; use `auto` on a GPU."""
         base = load_base(base_dir, quantization, dtype=dtype, device=device)
         base.model.eval()
-        return cls(base=base, base_dir=Path(base_dir), digest=base_digest(base_dir))
+        return cls(
+            base=base,
+            base_dir=Path(base_dir),
+            digest=base_digest(base_dir),
+            threads=_decoding_threads(base),
+        )
 
     @property
     def model(self) -> PreTrainedModel | PeftModel:
@@ -164,6 +171,14 @@ class AdapterStack:
             _, name = self._composites.popitem(last=False)
             if name.startswith("stack_") and self._peft is not None:
                 self._peft.delete_adapter(name)
+
+
+def _decoding_threads(base: LoadedBase) -> int:
+    """Return the torch threads to decode with: below this width handing work over costs more than it saves."""
+    import torch
+
+    width = getattr(base.model.config, "hidden_size", 0)
+    return 1 if width <= _NARROW_WIDTH else torch.get_num_threads()
 
 
 def load_stack(

@@ -39,7 +39,7 @@ class PretrainConfig:
     `tokens` bounds the run by tokens seen and `minutes` by training time (kept over resumes); whichever is reached
     first ends it, and the learning rate falls to a tenth by then. `pool_rows` rows are drawn at a time, sorted by
     length and cut into batches of about `batch_tokens`. Pools from the first to before the last of `drill_pools`
-    carry many drills, because copying is learned late without them.
+    hold nothing but drills, because copying is learned late without them.
     Tokens of a prompt weigh `prompt_weight` in the loss, against 1 for answers and prose: the names and numbers of a
     prompt cannot be foreseen, and their noise hides what can. Texts in `held_out_texts` are never trained on.
     """
@@ -54,7 +54,7 @@ class PretrainConfig:
     minutes: float = 75.0
     batch_tokens: int = 1_536
     pool_rows: int = 512
-    drill_pools: tuple[int, int] = (8, 40)
+    drill_pools: tuple[int, int] = (0, 20)
     prompt_weight: float = 0.3
     learning_rate: float = 1.5e-3
     warmup_share: float = 0.015
@@ -64,9 +64,10 @@ class PretrainConfig:
     threads: int = 2
     log_every_steps: int = 20
     checkpoint_minutes: float = 3.0
-    evaluate_minutes: float = 9.0
+    evaluate_minutes: float = 8.0
     evaluation_rows: int = 32
-    export_minutes: tuple[float, ...] = (12.0,)
+    final_evaluation_rows: int = 128
+    export_minutes: tuple[float, ...] = (8.0,)
     held_out_texts: tuple[str, ...] = ()
 
     @classmethod
@@ -84,6 +85,8 @@ class PretrainConfig:
             threads=1,
             log_every_steps=2,
             evaluation_rows=2,
+            final_evaluation_rows=2,
+            drill_pools=(1, 2),
             bf16=False,
         )
 
@@ -111,7 +114,10 @@ class PretrainResult:
 
 
 def pretrain(config: PretrainConfig, say: Callable[[str], None] = print) -> PretrainResult:
-    """Train the base model (or go on from the run folder's checkpoint), evaluate it and write it to `base_dir`."""
+    """Train the base model (or go on from the run folder's checkpoint), evaluate it and write it to `base_dir`.
+
+    A run that is finished already is evaluated and written again.
+    """
     run = _Run(config, say)
     run.train()
     manifest = run.export(final=True)
@@ -139,7 +145,8 @@ class _Run:
         self.progress = _Progress()
         self.held_out = frozenset(" ".join(text.split()).lower() for text in config.held_out_texts)
         self._resume()
-        self.log({"settings": _settings(config)})
+        if self.share_done < 1:
+            self.log({"settings": _settings(config)})
 
     # -- state ---------------------------------------------------------------------------------------------------
 
@@ -284,15 +291,15 @@ class _Run:
 
     # -- results -------------------------------------------------------------------------------------------------
 
-    def evaluate(self) -> dict[str, Any]:
+    def evaluate(self, rows: int | None = None) -> dict[str, Any]:
         """Evaluate on held-out rows and log the figures."""
-        figures = evaluate_base(self.model, self.tokenizer, self.config.evaluation_rows).as_dict()
+        figures = evaluate_base(self.model, self.tokenizer, rows or self.config.evaluation_rows).as_dict()
         self.log({"evaluation": figures})
         return figures
 
     def export(self, final: bool) -> dict[str, Any]:
         """Write the model as it stands to `base_dir`, with its figures."""
-        evaluation = self.evaluate()
+        evaluation = self.evaluate(self.config.final_evaluation_rows if final else None)
         facts = {
             "status": "final" if final else "preliminary",
             "tokens": self.progress.tokens,
@@ -409,7 +416,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--tokens", type=int, help="bound of the tokens seen")
     parser.add_argument("--batch-tokens", type=int, help="padded tokens per optimizer step")
     parser.add_argument(
-        "--drill-pools", type=int, nargs=2, help="first pool with many drills, and the one after them"
+        "--drill-pools", type=int, nargs=2, help="first pool of drills alone, and the one after them"
     )
     parser.add_argument("--threads", type=int)
     parser.add_argument("--seed", type=int)

@@ -23,7 +23,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], Callable[[Random], str]]] = {
 
 def generate_drill(rng: Random) -> str:
     """Draw one exercise: a list repeated, or facts with the values asked for in another order."""
-    return _repetition(rng) if rng.random() < 0.4 else _lookup(rng)
+    return _repetition(rng) if rng.random() < 0.6 else _lookup(rng)
 
 
 def _repetition(rng: Random) -> str:

@@ -128,7 +128,10 @@ def write_base(
 
 
 def _replace_folder(new_dir: Path, target: Path) -> None:
+    # Temporary folders and safetensors files are private to the user; a shipped model is not.
     new_dir.chmod(0o755)
+    for path in new_dir.iterdir():
+        path.chmod(0o644)
     if target.exists():
         old = new_dir.with_name(f"{new_dir.name}-old")
         target.replace(old)

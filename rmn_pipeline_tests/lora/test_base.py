@@ -9,6 +9,7 @@ from rmn_pipeline.lora.base_evaluation import score_planning
 from rmn_pipeline.lora.corpus import row_at
 from rmn_pipeline.lora.pretrain import PretrainConfig, PretrainError, cut_batches, main, pretrain, read_log
 from rmn_pipeline.lora.tokenizer import load_tokenizer
+from rmn_pipeline.planning.request import PlanRequest
 
 
 def quiet(_text):
@@ -78,8 +79,28 @@ def test_held_out_texts_are_never_trained_on(tmp_path):
     texts = {row_at(config.seed, position).prompt for position in range(config.pool_rows)}
     run = _Run(replace(config, held_out_texts=tuple(texts - {""})), quiet)
     left = sum(len(batch) for batch in run._pool(0))
-    prose = sum(row_at(config.seed, position).task == "prose" for position in range(config.pool_rows))
-    assert left == prose
+    unprompted = sum(row_at(config.seed, position).prompt == "" for position in range(config.pool_rows))
+    assert left == unprompted
+
+
+def test_prompts_weigh_less_than_answers_and_padding_weighs_nothing(tokenizer):
+    from rmn_pipeline.lora.pretrain import _padded
+
+    short = tokenizer("<|begin|><|mapping|>a<|answer|>b<|end|>")["input_ids"]
+    prose = tokenizer("<|begin|><|prose|>a, b, c, d, e, f<|end|>")["input_ids"]
+    ids, weights = _padded([short, prose], tokenizer, 0.3)
+    assert weights[0, : len(short)].tolist() == pytest.approx([0.3, 0.3, 0.3, 0.3, 1.0, 1.0])
+    assert weights[0, len(short) :].sum() == 0
+    assert weights[1].tolist() == [1.0] * len(prose)
+    assert ids[0, len(short) :].tolist() == [tokenizer.pad_token_id] * (len(prose) - len(short))
+
+
+def test_development_briefs_are_valid_and_no_sample_brief():
+    from rmn_pipeline.lora.corpus.development import development_briefs
+
+    briefs = development_briefs()
+    assert len({text for text, _ in briefs}) == len(briefs) >= 20
+    assert all(call == PlanRequest.model_validate_json(call).canonical_json() for _, call in briefs)
 
 
 def test_batches_stay_near_their_token_bound_and_keep_every_row():

@@ -9,6 +9,7 @@ from rmn_pipeline.lora.corpus.creative import generate_creative, headline
 from rmn_pipeline.lora.corpus.mapping import generate_mapping, reserved_header
 from rmn_pipeline.lora.corpus.measurement import generate_measurement
 from rmn_pipeline.lora.corpus.planning import reserved_for_evaluation
+from rmn_pipeline.lora.corpus.stream import DRILL_SHARES, ROW_SHARES
 from rmn_pipeline.lora.corpus.values import money_text, number_words, share_text, weeks_text
 from rmn_pipeline.lora.prompts import MEASUREMENT_DESIGNS, NO_FIELD, candidate_fields
 from rmn_pipeline.planning.request import PlanRequest
@@ -139,6 +140,20 @@ def test_headlines_keep_to_limit_and_banned_words():
         assert 0 < len(example.completion) <= 100
     assert "free" not in headline(Random(1), "Hill Tea", ["free refill", "calm"], 40, ["free"]).lower()
     assert len(headline(Random(1), "Hill Tea", ["for busy mornings"], 12, [])) <= 12
+
+
+def test_a_drill_gives_every_value_that_it_asks_for():
+    for position in range(200):
+        said, _, members = generate_row("drill", Random(position)).completion.partition('\n"')
+        if ":" not in members:
+            continue
+        for value in json.loads('{"' + members + "}").values():
+            assert str(value[0] if isinstance(value, list) else value) in said
+
+
+def test_drill_pools_hold_drills_alone_and_the_mix_holds_every_task():
+    assert {row_at(3, position, shares=DRILL_SHARES).task for position in range(40)} == {"drill"}
+    assert {row_at(3, position).task for position in range(400)} == {name for name, _ in ROW_SHARES}
 
 
 def test_an_unknown_task_is_refused_with_the_known_ones():

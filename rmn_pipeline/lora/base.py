@@ -71,7 +71,7 @@ def build_model(shape: BaseShape, tokenizer: PreTrainedTokenizerFast, seed: int)
     model = LlamaForCausalLM(config)
     # The usual 0.02 is made for wide models. At this width it drowns a token's identity in the layers' outputs, and
     # copying, which every call lives on, is learned several times later.
-    torch.nn.init.normal_(model.get_input_embeddings().weight, std=1.0)
+    torch.nn.init.normal_(model.model.embed_tokens.weight, std=1.0)
     return model
 
 

@@ -28,7 +28,8 @@ def tiny_world_settings() -> dict[str, object]:
     """Settings of the tiny market: the fields of `WorldConfig` that differ from the sample."""
     from rmn_pipeline.world import tiny_config
 
-    return tiny_config().model_dump(mode="json")
+    # Six products per line: training sets split products between training and evaluation.
+    return tiny_config(skus=48, arms=64).model_dump(mode="json")
 
 
 def make_tiny_project(root: Path) -> Path:

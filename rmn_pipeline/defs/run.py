@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -71,6 +72,8 @@ def _quiet_libraries() -> None:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     for name in ("mlflow", "alembic", "transformers", "bitsandbytes", "datasets"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # transformers and trl warn of each other's renamed arguments at every training; nothing a user could mend.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"transformers\.")
     os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")

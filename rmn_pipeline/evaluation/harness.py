@@ -18,10 +18,12 @@ from rmn_pipeline.evaluation.metrics import (
     bootstrap_interval,
     bootstrap_statistic,
     chance_level,
+    execution_figures,
     mapping_f1,
     score_row,
 )
 from rmn_pipeline.federation.generate import generate_greedy
+from rmn_pipeline.federation.grounding import GroundingContext
 from rmn_pipeline.federation.registry import AdapterRegistry
 from rmn_pipeline.lora.manifest import AdapterManifest, load_manifest
 from rmn_pipeline.lora.prompts import render_prompt
@@ -166,7 +168,7 @@ def evaluate_adapter(
     stack_of = _resolver(registry, manifest, Path(adapter_dir))
     answers = evaluate_stack(stack, judged, stack_of)
     base_answers = evaluate_stack(stack, judged, lambda row: ())
-    scored = _scored(judged, answers, base_answers)
+    scored = _scored(judged, answers, base_answers, registry.retailer_ids)
     retention = _retention(stack, replay, stack_of, scored[own.height :])
     return AdapterEvaluation(
         adapter_id=manifest.adapter_id,
@@ -254,15 +256,18 @@ class _Scored:
     base_figures: Mapping[str, float]
 
 
-def _scored(rows: pl.DataFrame, answers: Sequence[str], base_answers: Sequence[str]) -> list[_Scored]:
+def _scored(
+    rows: pl.DataFrame, answers: Sequence[str], base_answers: Sequence[str], retailer_ids: tuple[str, ...]
+) -> list[_Scored]:
+    def figures(row: Mapping[str, Any], answer: str) -> dict[str, float]:
+        scored = score_row(row["task"], row["prompt"], row["completion"], answer)
+        if row["task"] != "planning":
+            return scored
+        context = GroundingContext(brand_id=row["brand_id"], retailer_ids=retailer_ids)
+        return scored | execution_figures(row["prompt"], row["completion"], answer, context)
+
     return [
-        _Scored(
-            row,
-            answer,
-            base_answer,
-            score_row(row["task"], row["prompt"], row["completion"], answer),
-            score_row(row["task"], row["prompt"], row["completion"], base_answer),
-        )
+        _Scored(row, answer, base_answer, figures(row, answer), figures(row, base_answer))
         for row, answer, base_answer in zip(rows.to_dicts(), answers, base_answers, strict=True)
     ]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rmn_pipeline.federation.grounding import GroundingContext, ground_plan_call
 from rmn_pipeline.lora.prompts import NO_FIELD
 
 TOOL_TASKS = ("planning", "measurement")
@@ -144,6 +145,17 @@ def score_row(task: str, prompt: str, expected: str, answer: str) -> dict[str, f
             "word_f1": overlap,
         }
     return {"correct": float(exact_match(expected, answer)), "word_f1": token_f1(expected, answer)}
+
+
+def execution_figures(prompt: str, expected: str, answer: str, context: GroundingContext) -> dict[str, float]:
+    """Return whether the grounding check would let a planning call be executed, and whether it would be wrong then.
+
+    What is not executed is asked back; both together say how safe the check makes the model.
+    """
+    call = parse_call(answer)
+    executed = call is not None and ground_plan_call(prompt, call, context).grounded
+    wrong = executed and not call_ast_match(expected, answer)
+    return {"executed": float(executed), "wrong_executed": float(wrong)}
 
 
 def chance_level(task: str, prompts: Sequence[str], expected: Sequence[str]) -> float:

@@ -120,15 +120,6 @@ class Federation:
             line_names=line_names or {},
         )
 
-    @property
-    def retailer_ids(self) -> tuple[str, ...]:
-        """The retailers that have an adapter here."""
-        return tuple(
-            adapter.manifest.subject_id
-            for adapter in self.registry.adapters.values()
-            if adapter.manifest.kind == "retailer" and adapter.manifest.subject_id
-        )
-
     def adapters_for(
         self,
         *,
@@ -191,7 +182,7 @@ class Federation:
         composition = self.stack.activate([self.registry.path(adapter_id) for adapter_id in ids])
         context = GroundingContext(
             brand_id=brand_id,
-            retailer_ids=tuple(retailer_ids) if retailer_ids is not None else self.retailer_ids,
+            retailer_ids=tuple(retailer_ids) if retailer_ids is not None else self.registry.retailer_ids,
             line_names=self.line_names.get(brand_id or "", {}) if mode == "full_data" else {},
         )
 

@@ -54,6 +54,15 @@ class AdapterRegistry:
             adapters[adapter.manifest.adapter_id] = adapter
         return cls(adapters, tuple(refused))
 
+    @property
+    def retailer_ids(self) -> tuple[str, ...]:
+        """The retailers that have a usable adapter."""
+        return tuple(
+            adapter.manifest.subject_id
+            for adapter in self.adapters.values()
+            if adapter.manifest.kind == "retailer" and adapter.manifest.subject_id
+        )
+
     def path(self, adapter_id: str) -> Path:
         """Return an adapter's folder.
 

@@ -9,11 +9,13 @@ from rmn_pipeline.evaluation.metrics import (
     call_strict_match,
     chance_level,
     copy_complies,
+    execution_figures,
     field_accuracy,
     mapping_f1,
     score_row,
     token_f1,
 )
+from rmn_pipeline.federation import GroundingContext
 
 CALL = '{"brand_id":"brand_x","retailers":["alpha","beta"],"budget_usd":2500000,"weeks":null}'
 
@@ -54,6 +56,28 @@ def test_copy_keeps_to_the_limit_and_the_banned_words_of_its_prompt(answer, comp
     assert (
         copy_complies("Oats, 6 ct: one line of copy, at most 24 characters. Avoid: best.", answer) is complies
     )
+
+
+@pytest.mark.parametrize(
+    ("answer", "figures"),
+    [
+        (CALL, {"executed": 1.0, "wrong_executed": 0.0}),
+        (CALL.replace("2500000", "250000"), {"executed": 0.0, "wrong_executed": 0.0}),
+        (CALL.replace('["alpha","beta"]', '["alpha"]'), {"executed": 0.0, "wrong_executed": 0.0}),
+        ("no call", {"executed": 0.0, "wrong_executed": 0.0}),
+    ],
+)
+def test_a_wrong_call_is_asked_back_and_a_right_one_executed(answer, figures):
+    context = GroundingContext("brand_x", ("alpha", "beta", "gamma"))
+    assert execution_figures("Spend $2.5 million at alpha and beta.", CALL, answer, context) == figures
+
+
+def test_a_wrong_call_that_the_check_lets_through_counts_as_wrongly_executed():
+    other = CALL.replace('"weeks":null', '"weeks":26')
+    figures = execution_figures(
+        "Spend $2.5 million at alpha and beta.", other, CALL, GroundingContext("brand_x")
+    )
+    assert figures == {"executed": 1.0, "wrong_executed": 1.0}
 
 
 def test_mapping_f1_counts_none_as_no_statement():

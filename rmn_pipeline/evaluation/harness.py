@@ -36,7 +36,7 @@ MAX_NEW_TOKENS: dict[str, int] = {
     "definition": 48,
     "creative": 48,
     "measurement": 64,
-    "planning": 160,
+    "planning": 128,
 }
 _OWN_TASKS: dict[str, tuple[str, ...]] = {
     "task_planning": ("planning",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import gc
 import hashlib
 import importlib.metadata
 import shutil
@@ -114,7 +115,10 @@ def train_adapter(
         return reusable
     prepare_environment()
     with limited_threads(config.threads):
-        return _train(draft, Path(out_dir), progress)
+        manifest = _train(draft, Path(out_dir), progress)
+    # Trainer, model and callbacks refer to one another; a process that trains ten adapters must not hold ten bases.
+    gc.collect()
+    return manifest
 
 
 @functools.lru_cache(maxsize=1)

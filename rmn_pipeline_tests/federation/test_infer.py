@@ -1,13 +1,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from rmn_pipeline.federation import BriefError, Federation, FederationError
 from rmn_pipeline.federation.generate import Sampling, generate_samples
+from rmn_pipeline.lora.base import default_base_dir
 from rmn_pipeline.lora.manifest import AdapterError
 from rmn_pipeline_tests.federation.tiny_models import make_tiny_tree
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,24 @@ def test_the_log_holds_what_answered_and_no_text(federation):
     assert first["seconds"] > 0
     assert second["task"] == "definition"
     assert not second["is_tool_call"]
+
+
+@pytest.mark.parametrize("brand_id", ["brand_x", "brand_y"])
+def test_the_shipped_base_reads_the_sample_brief_into_a_grounded_call(brand_id, tmp_path):
+    federation = Federation.load(tmp_path, base_dir=default_base_dir(ROOT))
+    brief = (ROOT / "data" / "briefs" / f"{brand_id}.txt").read_text().strip()
+    answer = federation.infer(brief, task="planning", brand_id=brand_id, adapters=[])
+    assert answer.needs_confirmation == ()
+    set_fields = {name: value for name, value in (answer.tool_call or {}).items() if value not in (None, [])}
+    assert set_fields == {
+        "brand_id": brand_id,
+        "budget_usd": 2_500_000,
+        "weeks": 26,
+        "objective": "incremental_margin",
+        "min_roas": 3,
+        "experiment_share": 0.1,
+        "exclude_out_of_stock": True,
+    }
 
 
 def test_a_brief_without_money_is_refused_before_any_generation(federation):

@@ -135,11 +135,12 @@ def _run_step(job: dg.JobDefinition, step: ChainStep, instance: dg.DagsterInstan
 
 
 def failure_text(result: dg.ExecuteInProcessResult) -> str:
-    """The innermost cause of the first failed step, in one line; for a failed check, what it found."""
+    """The error that the first failed step raised, in one line; for a failed check, what it found."""
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            # Dagster wraps what a step raised; what that in turn was caused by is detail, not the message.
+            if error is not None and error.cause is not None:
                 error = error.cause
             if error is not None:
                 cause = " ".join(error.message.split())

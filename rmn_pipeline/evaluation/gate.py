@@ -16,11 +16,14 @@ class GateSettings:
         epsilon: how much worse than the champion's score it may be.
         minimal_retention: what must be left of the parents' score on replayed rows.
         certainty: how unlikely the lost rows must be by chance before retention decides anything.
+        decisive_rows: with fewer rows than this (smoke profile) a score cannot be told from chance; it then stands
+            against a promotion only if so few right answers are unlikely even by chance.
     """
 
     epsilon: float = 0.05
     minimal_retention: float = 0.8
     certainty: float = 0.95
+    decisive_rows: int = 16
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ def decide(
     *,
     score: float,
     chance: float,
+    rows: int | None = None,
     champion_score: float | None = None,
     retention: Retention | None = None,
     settings: GateSettings | None = None,
@@ -68,7 +72,7 @@ def decide(
     """
     limits = settings or GateSettings()
     reasons: list[str] = []
-    if score <= chance:
+    if not _beats_chance(score, chance, rows, limits):
         reasons.append(f"score {score:.3f} does not beat chance ({chance:.3f})")
     if champion_score is not None and score < champion_score - limits.epsilon:
         reasons.append(
@@ -81,6 +85,14 @@ def decide(
             f"{limits.minimal_retention}"
         )
     return GateDecision(passed=not reasons, reasons=tuple(reasons))
+
+
+def _beats_chance(score: float, chance: float, rows: int | None, limits: GateSettings) -> bool:
+    if rows is None or rows >= limits.decisive_rows:
+        return score > chance
+    so_few = range(round(score * rows) + 1)
+    likely = sum(math.comb(rows, right) * chance**right * (1 - chance) ** (rows - right) for right in so_few)
+    return likely >= 1 - limits.certainty
 
 
 def _forgets(retention: Retention, limits: GateSettings) -> bool:

@@ -80,6 +80,7 @@ def evaluate_and_track(
     decision = decide(
         score=evaluation.score.stack,
         chance=evaluation.score.chance or 0.0,
+        rows=evaluation.score.rows,
         champion_score=champion_score(manifest.adapter_id, tracking_uri),
         retention=evaluation.kept,
         settings=settings,

@@ -12,6 +12,10 @@ FEW = Retention(rows=4, right_before=2, lost=1, gained=0)
     [
         ({"score": 0.6, "chance": 0.2}, []),
         ({"score": 0.2, "chance": 0.2}, ["does not beat chance"]),
+        ({"score": 0.2, "chance": 0.2, "rows": 48}, ["does not beat chance"]),
+        # None of eight right is no evidence against a chance of one in ten, but it is against one in two.
+        ({"score": 0.0, "chance": 0.1, "rows": 8}, []),
+        ({"score": 0.0, "chance": 0.5, "rows": 8}, ["does not beat chance"]),
         ({"score": 0.6, "chance": 0.2, "champion_score": 0.64}, []),
         ({"score": 0.6, "chance": 0.2, "champion_score": 0.7}, ["below the champion's 0.700"]),
         ({"score": 0.6, "chance": 0.2, "retention": KEPT}, []),

@@ -33,6 +33,17 @@ def load_brand(project: Project, brand_id: str) -> dict[str, Any]:
     return yaml.safe_load(path.read_text())
 
 
+def line_names(project: Project) -> dict[str, dict[str, list[str]]]:
+    """Per brand, the names under which a brief may call each line: its name and the brand's nicknames for it."""
+    return {
+        brand_id: {
+            line["line_id"]: [line["name"], *line.get("nicknames", [])]
+            for line in load_brand(project, brand_id).get("lines", [])
+        }
+        for brand_id in project.brand_ids()
+    }
+
+
 def load_training_sources(project: Project) -> TrainingSources:
     """Everything that training sets are made from."""
     from rmn_pipeline.lora.datasets import TrainingSources

@@ -148,7 +148,9 @@ def failure_text(result: dg.ExecuteInProcessResult) -> str:
     return "the run failed before any step started"
 
 
-def _failed_checks(result: dg.ExecuteInProcessResult, step_key: str) -> list[str]:
+def _failed_checks(result: dg.ExecuteInProcessResult, step_key: str | None) -> list[str]:
+    if step_key is None:
+        return []
     return [
         f"{evaluation.check_name}: "
         + ", ".join(f"{key} {item.value}" for key, item in evaluation.metadata.items())

@@ -22,6 +22,7 @@ from rmn_pipeline.defs.metadata import counts_table, image_markdown, markdown_ta
 from rmn_pipeline.defs.plots import allocation_plot
 from rmn_pipeline.defs.project import Project, ProjectError
 from rmn_pipeline.defs.resources import ProjectResource
+from rmn_pipeline.defs.sources import line_names
 from rmn_pipeline.planning import Plan, PlanningView, PlanRequest, make_plan
 from rmn_pipeline.rmis import write_parquet_atomically
 
@@ -82,6 +83,7 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
             project.paths.adapters_dir,
             base_dir=project.base_dir,
             log_path=project.paths.lake_dir / "composition_log.jsonl",
+            line_names=line_names(project.paths),
         )
         answers = {
             mode: federation.plan_request(brief, brand_id=brand_id, mode=mode)

@@ -204,7 +204,8 @@ says nothing about whether those curves are right.</p>
   <li>The market is synthetic. The size of a difference here is no forecast for a real brand; it depends on how much
   margins, stock and response vary in this market.</li>
   <li>The intervals cover the luck of the weeks to come, given these plans in this one market. They do not cover other
-  histories that the plans could have been estimated from, nor other markets.</li>
+  histories that the plans could have been estimated from, another draw of the clean room's noise (which is never
+  repeated, and moves the clean-room plan), nor other markets.</li>
   <li>The difference is that of all withheld fields together, the noise of the clean room included. It does not say
   which field it comes from.</li>
 </ul>

@@ -6,6 +6,7 @@ import re
 import polars as pl
 import pytest
 
+from rmn_pipeline.rmis import read_table
 from rmn_pipeline_tests.conftest import FinishedRun, run_chain
 
 pytestmark = pytest.mark.end_to_end
@@ -87,7 +88,7 @@ def test_rows_of_every_feed_are_events_or_rejects(finished_project: FinishedRun)
         events = (
             pl.scan_parquet(lake / "rmis_events" / f"retailer_id={retailer}" / "*.parquet").collect().height
         )
-        rejects = pl.read_parquet(next((lake / "rmis_rejects").rglob(f"*{retailer}*/*.parquet"))).height
+        rejects = read_table(lake, "rmis_rejects", retailer).height
         assert sum(entry["rows"] for entry in inventory) == events + rejects
         assert events > 0 and rejects > 0
 
@@ -98,7 +99,7 @@ def test_evaluations_are_in_mlflow(finished_project: FinishedRun) -> None:
     client = MlflowClient(tracking_uri=f"sqlite:///{finished_project.root / 'data' / 'lake' / 'mlflow.db'}")
     experiments = client.search_experiments()
     runs = client.search_runs([experiment.experiment_id for experiment in experiments], max_results=200)
-    evaluated = {run.data.tags.get("adapter_id") for run in runs} - {None}
+    evaluated = {run.data.tags.get("rmn.adapter_id") for run in runs} - {None}
     assert {
         "industry_retail_media", "retailer_alpha", "manufacturer_brand_x", "task_planning", "task_creative",
     } <= evaluated  # fmt: skip

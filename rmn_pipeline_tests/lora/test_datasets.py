@@ -46,7 +46,12 @@ def test_the_same_seed_gives_the_same_rows(kind, sources):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_set_but_the_brands_own_shows_private_words(kind, sources):
-    check_private_leak(build(kind, sources, profile="default"), sources)
+    made = build(kind, sources, profile="default")
+    check_private_leak(made, sources)
+    shown = made.rows.select(
+        pl.concat_str("prompt", "completion").str.to_lowercase().str.contains("kettle range")
+    )
+    assert shown.to_series().any() is (kind == "manufacturer")
 
 
 def test_the_manufacturer_set_teaches_nicknames_in_briefs_and_in_questions(sources):

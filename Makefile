@@ -40,7 +40,7 @@ ui: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml  ## Dagster's webserver and 
 sample: $(VENV)/.installed  ## write the sample market's landing files
 	$(BIN)/python -m rmn_pipeline.world.cli
 
-pretrain: $(VENV)/.installed  ## pretrain the small base model again (about an hour on 2 cores)
+pretrain: $(VENV)/.installed  ## pretrain the small base model again (75 minutes unless told otherwise)
 	$(BIN)/python -m rmn_pipeline.lora.pretrain
 
 lint: $(VENV)/.installed-dev  ## style, types, house rules for imports

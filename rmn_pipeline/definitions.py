@@ -79,8 +79,7 @@ def build_defs(
         jobs=build_jobs(project, lambda: build_defs(project, resource_overrides)),
         schedules=build_schedules(retailers, brands),
         sensors=build_sensors(project),
-        # One process per run: steps are short, and a process per step would import Dagster, polars and torch each time
-        # (a retailer's run takes seconds in one process, about a minute in thirteen on two cores).
+        # One process per run: steps are short, and a process per step would import Dagster, polars and torch each time.
         executor=dg.in_process_executor,
         resources={**default_resources(project), **(resource_overrides or {})},
     )

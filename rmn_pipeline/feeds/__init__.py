@@ -3,6 +3,7 @@
 from rmn_pipeline.feeds.errors import FeedError
 from rmn_pipeline.feeds.landing import AS_OF_PATTERN, LandingFile, date_in_name, describe_file, list_landing
 from rmn_pipeline.feeds.readers import Compression, FileFormat, ReportFormat, read_report
+from rmn_pipeline.feeds.sources import ReportFacts, ReportSource, report_sources
 
 __all__ = [
     "AS_OF_PATTERN",
@@ -10,9 +11,12 @@ __all__ = [
     "FeedError",
     "FileFormat",
     "LandingFile",
+    "ReportFacts",
     "ReportFormat",
+    "ReportSource",
     "date_in_name",
     "describe_file",
     "list_landing",
     "read_report",
+    "report_sources",
 ]

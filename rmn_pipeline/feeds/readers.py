@@ -33,6 +33,8 @@ class ReportFormat:
     compression: Compression = "auto"
     encoding: str = "utf-8"
     delimiter: str | None = None
+    # Named groups become the source's `name_fields`: account, period, as_of …
+    name_pattern: str | None = None
 
 
 def _raw_bytes(path: Path, compression: Compression) -> bytes:

@@ -165,6 +165,7 @@ REJECTS_SCHEMA: dict[str, pl.DataType] = {
     "retailer_id": pl.String(),
     "source_file": pl.String(),
     "source_row": pl.Int64(),
+    "source_line": pl.Int64(),
     "rule": pl.String(),
     "severity": pl.String(),
     "message": pl.String(),

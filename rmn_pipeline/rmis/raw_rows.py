@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from rmn_pipeline.feeds import ReportFormat, date_in_name, read_report
+from rmn_pipeline.feeds import ReportFormat, ReportSource, date_in_name, read_report
 from rmn_pipeline.rmis.errors import HarmonizeError, did_you_mean
 from rmn_pipeline.rmis.mapping import AsOfFixed, Join, Mapping
 from rmn_pipeline.rmis.values import clean_text
@@ -23,13 +24,21 @@ def raw_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class RawReport:
-    """One report: its frame as sent, and the rows under the mapping's names."""
+class RawColumns:
+    """Where a report's rows hold the raw text of each RMIS field."""
 
-    path: Path
-    frame: pl.DataFrame
-    rows: pl.LazyFrame
+    as_of: date
+    texts: tuple[pl.Expr, ...]
+    joins: tuple[tuple[tuple[pl.Expr, ...], pl.DataFrame], ...]
     unmapped_columns: tuple[str, ...]
+
+    def read(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows with `as_of`, and one text column per RMIS field, under the mapping's names."""
+        for keys, side in self.joins:
+            on = [name for name in side.columns if name.startswith("key:")]
+            rows = rows.with_columns(keys).join(side.lazy(), on=on, how="left", maintain_order="left")
+        kept = ("row:position", *SOURCE_COLUMNS, "source_line")
+        return rows.select(*kept, pl.lit(self.as_of, pl.Date).alias("as_of"), *self.texts)
 
 
 def fold_header(name: str) -> str:
@@ -107,10 +116,11 @@ class SideFiles:
         return side
 
 
-def _as_of(mapping: Mapping, path: Path) -> date:
+def _as_of(mapping: Mapping, report: ReportSource) -> date:
     rule = mapping.source.as_of
     if isinstance(rule, AsOfFixed):
         return rule.fixed
+    path = report.paths[0]
     found = date_in_name(path, rule.file_name)
     if found is None:
         raise HarmonizeError(
@@ -119,42 +129,15 @@ def _as_of(mapping: Mapping, path: Path) -> date:
     return found
 
 
-def _joined(
-    mapping: Mapping, path: Path, frame: pl.DataFrame, headers: _Headers, sides: SideFiles
-) -> pl.LazyFrame:
-    rows = frame.lazy()
-    for name, join in mapping.joins.items():
-        keys = [
-            pl.col(headers.demand([key], f"the join '{name}'"))
-            .cast(pl.String)
-            .str.strip_chars()
-            .alias(f"key:{key}")
-            for key in join.key
-        ]
-        side = sides.get(name, join, path).lazy()
-        rows = rows.with_columns(keys).join(
-            side, on=[f"key:{key}" for key in join.key], how="left", maintain_order="left"
-        )
-    return rows
-
-
-def _text_of(
-    mapping: Mapping, headers: _Headers, frame: pl.DataFrame, sources: list[str], purpose: str
-) -> pl.Expr:
+def _text_of(mapping: Mapping, headers: _Headers, sources: list[str], purpose: str) -> pl.Expr:
     """The raw text of a field: from a side file where the name says so, else from the report."""
     for source in sources:
         if source.partition(".")[0] in mapping.joins:
             return pl.col(source)
-    found = headers.demand(sources, purpose)
-    if frame.schema[found].is_nested():
-        raise HarmonizeError(f"{headers.path}: the column '{found}' for {purpose} holds nested values")
-    return pl.col(found).cast(pl.String)
+    return pl.col(headers.demand(sources, purpose)).cast(pl.String)
 
 
-def read_raw(mapping: Mapping, path: Path, file_index: int, sides: SideFiles) -> RawReport:
-    """Reads one report and puts its text under the names of the RMIS fields that it feeds."""
-    frame = read_report(path, mapping.source.report_format())
-    headers = _Headers(path, frame.columns)
+def _texts(mapping: Mapping, headers: _Headers) -> tuple[pl.Expr, ...]:
     nulls = mapping.source.null_values
     texts = []
     for name, column in mapping.columns.items():
@@ -162,15 +145,29 @@ def read_raw(mapping: Mapping, path: Path, file_index: int, sides: SideFiles) ->
         if column.optional and not from_side and headers.find(column.sources) is None:
             texts.append(pl.lit(None, pl.String).alias(raw_name(name)))
             continue
-        text = _text_of(mapping, headers, frame, column.sources, f"the field '{name}'")
+        text = _text_of(mapping, headers, column.sources, f"the field '{name}'")
         texts.append(clean_text(text, nulls).alias(raw_name(name)))
-    product = _text_of(mapping, headers, frame, mapping.sku.sources, "the product")
+    product = _text_of(mapping, headers, mapping.sku.sources, "the product")
     texts.append(clean_text(product, nulls).alias(raw_name(SKU)))
-    rows = _joined(mapping, path, frame, headers, sides).select(
-        pl.lit(file_index, pl.Int32).alias("file_index"),
-        *SOURCE_COLUMNS,
-        pl.lit(_as_of(mapping, path), pl.Date).alias("as_of"),
-        *texts,
-    )
+    return tuple(texts)
+
+
+def bind_columns(
+    mapping: Mapping, report: ReportSource, columns: Sequence[str], sides: SideFiles
+) -> RawColumns:
+    """Finds a report's columns, side files and as-of date; HarmonizeError where they do not fit the mapping."""
+    path = report.paths[0]
+    headers = _Headers(path, list(columns))
+    texts = _texts(mapping, headers)
+    joins = []
+    for name, join in mapping.joins.items():
+        keys = tuple(
+            pl.col(headers.demand([key], f"the join '{name}'"))
+            .cast(pl.String)
+            .str.strip_chars()
+            .alias(f"key:{key}")
+            for key in join.key
+        )
+        joins.append((keys, sides.get(name, join, path)))
     unused = tuple(name for name in headers.columns if name not in headers.used)
-    return RawReport(path, frame, rows, unused)
+    return RawColumns(_as_of(mapping, report), texts, tuple(joins), unused)

@@ -1,0 +1,1 @@
+"""Governance: personal data in texts, rules for ad copy, and what may leave the pipeline."""

@@ -1,0 +1,1 @@
+"""Personal data in texts: found, scanned for in bulk, and made unreadable."""

@@ -56,7 +56,8 @@ def threshold_margin(scale: float, delta: float) -> float:
 @functools.lru_cache(maxsize=256)
 def _mechanism(scale: float) -> Any:
     dp = _opendp()
-    space = dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int)
+    # OpenDP's own `int` has 32 bits: two million impressions in thousandths would not fit, and its error quotes the sum.
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     return dp.m.make_laplace(*space, scale=scale)
 
 

@@ -142,10 +142,16 @@ def test_noise_has_the_declared_scale_and_no_bias() -> None:
     assert 0.94 < within < 0.96
 
 
+def test_sums_beyond_32_bits_are_perturbed_like_any_other() -> None:
+    large = [50_000_000_000, -(2**40)]
+    noisy = add_laplace(large, 1_000, 1_000_000)
+    assert all(abs(value - truth) < 60_000 for value, truth in zip(noisy.values, large, strict=True))
+
+
 def test_the_scale_is_certified_by_the_mechanism_itself() -> None:
     import opendp.prelude as dp
 
-    space = dp.vector_domain(dp.atom_domain(T=int)), dp.l1_distance(T=int)
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     for sensitivity in (1, 7, 96, 15_000, 400_000):
         for epsilon_micro in (1, 99_999, 333_333, 1_000_000, 6_000_000):
             scale = laplace_scale(sensitivity, epsilon_micro)

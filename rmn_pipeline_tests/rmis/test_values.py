@@ -1,4 +1,4 @@
-"""Text to values: money, counts, percents, dates and product codes as networks write them."""
+"""Text to values: money, counts, percents and dates as networks write them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from stdnum import ean
 
-from rmn_pipeline.rmis import normalize_gtin
 from rmn_pipeline.rmis.mapping import ColumnRule, RegexPart, SplitPart, UseValue
 from rmn_pipeline.rmis.values import clean_text, extract_part, map_values, parse_values
 
@@ -145,58 +143,3 @@ def test_value_maps_fold_case_and_blanks_and_give_the_declared_answer() -> None:
     assert mapped("Cart", "keep") == "Cart"
     assert mapped("Cart", UseValue(use="other")) == "other"
     assert mapped(None, UseValue(use="other")) is None
-
-
-@pytest.mark.parametrize(
-    ("text", "gtin14"),
-    [
-        ("085021001007", "00085021001007"),
-        ("85021001007", "00085021001007"),
-        ("0085021001007", "00085021001007"),
-        ("00085021001007", "00085021001007"),
-        ("4006381333931", "04006381333931"),
-        (" 0850-2100 1007 ", "00085021001007"),
-        ("85021001007.0", "00085021001007"),
-        ("96385074", "00000096385074"),
-    ],
-)
-def test_product_codes_become_gtin14(text: str, gtin14: str) -> None:
-    assert normalize_gtin(text).gtin14 == gtin14
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("8.50211E+10", "gtin_unrecoverable"),
-        ("7,42676e+11", "gtin_unrecoverable"),
-        ("085021001008", "gtin_invalid"),
-        ("123", "gtin_invalid"),
-        ("123456789012345", "gtin_invalid"),
-        ("not scanned", "gtin_invalid"),
-        ("00000000000000", "gtin_invalid"),
-        ("\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667", "gtin_invalid"),
-        ("", "gtin_invalid"),
-    ],
-)
-def test_codes_that_cannot_be_trusted_say_why(text: str, problem: str) -> None:
-    found = normalize_gtin(text)
-    assert (found.gtin14, found.problem) == (None, problem)
-    assert found.reason
-
-
-@settings(max_examples=200, deadline=None)
-@given(body=st.integers(min_value=10**6, max_value=10**13 - 1), stripped=st.booleans())
-def test_every_valid_code_survives_losing_its_zeros_and_no_wrong_digit_passes(
-    body: int, stripped: bool
-) -> None:
-    code = f"{body:013d}" + ean.calc_check_digit(f"{body:013d}")
-    assert normalize_gtin(code.lstrip("0") if stripped else code).gtin14 == code
-    wrong = code[:-1] + str((int(code[-1]) + 1) % 10)
-    assert normalize_gtin(wrong).problem == "gtin_invalid"
-
-
-@settings(max_examples=150, deadline=None)
-@given(text=st.text(max_size=20))
-def test_no_text_breaks_the_code_reader(text: str) -> None:
-    found = normalize_gtin(text)
-    assert (found.gtin14 is None) == (found.problem is not None)

@@ -131,18 +131,14 @@ def load_crosswalk(
         pl.col("retailer_id").is_null() | (pl.col("retailer_id") == retailer_of(file, retailer_id)),
     )
     gtins = _gtins(file, mine, gtin_column)
-    return (
-        _dates(file, mine)
-        .select(
-            pl.col(native_column).alias("native_id"),
-            gtins.alias("sku_id"),
-            gtins.alias("gtin"),
-            *_PERIOD,
-            *_NOTES,
-            ROW,
-        )
-        .cast(CROSSWALK_SCHEMA)
-    )  # type: ignore[arg-type]
+    return _dates(file, mine).select(
+        pl.col(native_column).alias("native_id"),
+        gtins.alias("sku_id"),
+        gtins.alias("gtin"),
+        *_PERIOD,
+        *_NOTES,
+        pl.col(ROW).cast(pl.Int64),
+    )
 
 
 def _labelled(name: str, table: pl.DataFrame) -> pl.DataFrame:

@@ -11,8 +11,10 @@ import datetime
 import hashlib
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 GENESIS = hashlib.sha256(b"rmn_pipeline clean-room audit log").hexdigest()
 
@@ -34,6 +36,8 @@ class Decision(StrEnum):
 
     ANSWERED = "answered"
     SERVED_STORED = "served_stored"
+    #: The budget was spent, so an earlier answer of the same shape was given, and called that.
+    SERVED_EARLIER = "served_earlier"
     REFUSED = "refused"
 
 
@@ -48,6 +52,10 @@ class AuditEntry:
     request: str
     epsilon_micro: int
     error_code: str | None = None
+    policy_version: int | None = None
+    #: The release that was paid for, and the SHA-256 of its answer as stored.
+    release_key: str | None = None
+    answer_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,8 @@ class AuditVerdict:
     #: Hash of the last entry: written down elsewhere, it also proves that no tail was cut off.
     head: str
     first_broken_sequence: int | None = None
+    #: What the accounts beside the log say differently from it: data sets and stored answers.
+    disagreements: tuple[str, ...] = ()
 
 
 def append_entry(connection: sqlite3.Connection, entry: AuditEntry) -> None:
@@ -71,22 +81,39 @@ def append_entry(connection: sqlite3.Connection, entry: AuditEntry) -> None:
     text = json.dumps(
         {"sequence": sequence, "at": at, **asdict(entry)}, sort_keys=True, separators=(",", ":")
     )
-    connection.execute("INSERT INTO audit_log VALUES (?, ?, ?)", (sequence, text, _chain(previous, text)))
+    connection.execute(
+        "INSERT INTO audit_log VALUES (?, ?, ?)", (sequence, text, _chain(previous, text.encode()))
+    )
 
 
-def verify_chain(connection: sqlite3.Connection, expected_head: str | None = None) -> AuditVerdict:
-    """Recompute the chain from its start; with a head noted earlier, also check that it is still part of the chain."""
+def verify_chain(
+    connection: sqlite3.Connection,
+    expected_head: str | None = None,
+    look_at: Callable[[dict[str, Any]], None] | None = None,
+) -> AuditVerdict:
+    """Recompute the chain from its start.
+
+    Args:
+        connection: the ledger.
+        expected_head: a head noted earlier; it must still be part of the chain.
+        look_at: called with every entry that holds.
+    """
     previous, expected = GENESIS, 1
     noted = expected_head in (None, GENESIS)
-    for sequence, text, entry_hash in connection.execute(
-        "SELECT sequence, CAST(entry AS TEXT), CAST(entry_hash AS TEXT) FROM audit_log ORDER BY sequence"
-    ):
-        if sequence != expected or entry_hash != _chain(previous, text):
+    # As bytes: what somebody wrote there need not be text at all.
+    rows = connection.execute(
+        "SELECT sequence, CAST(entry AS BLOB), CAST(entry_hash AS BLOB) FROM audit_log ORDER BY sequence"
+    )
+    for sequence, entry, entry_hash in rows:
+        expected_hash = _chain(previous, entry or b"")
+        if sequence != expected or entry_hash != expected_hash.encode():
             return AuditVerdict(False, expected - 1, previous, first_broken_sequence=expected)
-        previous, expected = entry_hash, expected + 1
+        previous, expected = expected_hash, expected + 1
         noted = noted or previous == expected_head
+        if look_at is not None:
+            look_at(json.loads(entry))
     return AuditVerdict(noted, expected - 1, previous, first_broken_sequence=None if noted else expected)
 
 
-def _chain(previous: str, text: str) -> str:
-    return hashlib.sha256(f"{previous}\n{text}".encode()).hexdigest()
+def _chain(previous: str, entry: bytes) -> str:
+    return hashlib.sha256(previous.encode() + b"\n" + entry).hexdigest()

@@ -1,188 +1,136 @@
-"""Contribution bounding: the only place where the customer-level log is read.
+"""Contribution bounding, as SQL: how a log becomes entries of which no privacy unit has more than its share.
 
-DuckDB holds only *bounded* entries: when a room opens, every customer's contribution is clamped and scaled down to
-the policy's bounds. Every answer is computed from those, so no request, however it is grouped or filtered,
-can let one customer move it further than the policy says; and all answers of a room agree with one another.
+The statements are made from policy and declared domains alone. Every answer is computed from the entries, so no
+request, however it is grouped or filtered, lets one unit move it further than the policy says; and all answers of a
+room agree with one another.
 """
 
 from __future__ import annotations
 
-import datetime
-import hashlib
-import io
-import logging
-import threading
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
-import duckdb
-import polars as pl
-
-from rmn_pipeline.cleanroom.errors import CleanRoomSetupError
 from rmn_pipeline.cleanroom.policy import CleanRoomPolicy
-from rmn_pipeline.cleanroom.request import Domains, PermittedRequest
+from rmn_pipeline.cleanroom.request import Domains
 from rmn_pipeline.cleanroom.schema import (
+    COUNTS,
     CUSTOMER_COLUMN,
-    CUSTOMERS,
     DATE_COLUMN,
     LISTED_DIMENSIONS,
     SUMMED_METRICS,
     SummedMetric,
 )
 
-_LOG = logging.getLogger(__name__)
+ENTRIES_TABLE = "entries"
+#: The column of the entries that the room's count looks at: a number per customer, null where an entry is not counted.
+COUNTED_COLUMN = "counted"
 
-Events = pl.DataFrame | pl.LazyFrame | str | Path | Sequence[Path]
 
+class EntriesSql:
+    """The statements that make the table of bounded entries from the view `log`."""
 
-class BoundedLog:
-    """One retailer's log with every customer's contribution bounded, in a locked in-memory DuckDB.
-
-    The log is fingerprinted at once and read when the first answer has to be computed: a room that only serves
-    stored releases, or only refuses, never touches a customer's row.
-    """
-
-    def __init__(self, events: Events, policy: CleanRoomPolicy, domains: Domains, salt: bytes) -> None:
+    def __init__(self, policy: CleanRoomPolicy, domains: Domains, salt: bytes) -> None:
         self._policy = policy
         self._domains = domains
         self._salt = salt
+        self._is_by_record = policy.contribution_unit == "record"
         self._dimensions = [name for name in LISTED_DIMENSIONS if name in domains.values]
-        self._metrics = [SUMMED_METRICS[name] for name in policy.allowed_metrics if name != CUSTOMERS]
+        self._metrics = [SUMMED_METRICS[name] for name in policy.allowed_metrics if name not in COUNTS]
         self._metric_names = [metric.name for metric in self._metrics]
-        self._is_bounded = False
-        self._bounding = threading.Lock()
-        # One fixed engine set-up; DuckDB must fetch nothing by itself.
-        self._database = duckdb.connect(
-            ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-        )
-        try:
-            self.fingerprint = self._register(events)
-            self._database.execute(f"SELECT {', '.join(self._columns())} FROM log LIMIT 0")
-        except duckdb.Error as error:
-            self._database.close()
-            raise CleanRoomSetupError(
-                f"the customer log cannot be opened ({error}); it needs the columns {', '.join(self._columns())}"
-            ) from error
+        self._keys = [DATE_COLUMN, *self._dimensions]
+        if not self._is_by_record:
+            self._keys.insert(0, CUSTOMER_COLUMN)
 
-    def close(self) -> None:
-        """Forget the data."""
-        self._database.close()
+    @property
+    def log_columns(self) -> list[str]:
+        """The columns of the log that are read, and no others."""
+        return [*self._keys, *(metric.column for metric in self._metrics)]
 
-    def aggregate(self, request: PermittedRequest) -> pl.DataFrame:
-        """Answer over the bounded entries, without noise, for the keys that occur. Never leaves the clean room."""
-        sums = [SUMMED_METRICS[name] for name in request.charged_metrics if name != CUSTOMERS]
-        columns = [f"count(DISTINCT {CUSTOMER_COLUMN}) FILTER (WHERE counted) AS {CUSTOMERS}"]
-        columns += [f"CAST(sum({metric.name}) AS BIGINT) AS {metric.name}" for metric in sums]
-        keys = [_KEY_SQL.get(name, f"CAST({name} AS VARCHAR)") + f" AS {name}" for name in request.dimensions]
-        where, parameters = _conditions(request)
-        group = f"GROUP BY {', '.join(str(i + 1) for i in range(len(keys)))}" if keys else ""
-        query = f"SELECT {', '.join(keys + columns)} FROM entries WHERE {where} {group}"
-        try:
-            self._bound_once()
-            return self._database.cursor().execute(query, parameters).pl()
-        except duckdb.Error:
-            # What the engine says may quote data or hidden columns: it goes to the operator's log alone.
-            _LOG.exception("the clean room's engine failed")
-            raise CleanRoomSetupError(
-                "the clean room could not compute an answer; nothing was released or charged; "
-                f"its operator finds the cause in the log of {__name__}"
-            ) from None
-
-    def _bound_once(self) -> None:
-        with self._bounding:
-            if self._is_bounded:
-                return
-            self._create_domains()
-            self._create_entries()
-            # From here on the engine reads nothing but its own bounded table.
-            self._database.execute("DROP VIEW log")
-            self._database.execute("SET enable_external_access = false")
-            self._database.execute("SET lock_configuration = true")
-            self._is_bounded = True
-
-    def _columns(self) -> list[str]:
-        return [CUSTOMER_COLUMN, DATE_COLUMN, *self._dimensions, *(metric.column for metric in self._metrics)]
-
-    def _register(self, events: Events) -> str:
-        """Show the log to the engine as the view `log`; return a fingerprint of its content."""
-        if isinstance(events, pl.LazyFrame):
-            events = events.collect()
-        if isinstance(events, pl.DataFrame):
-            frame = events
-            buffer = io.BytesIO()
-            frame.write_ipc(buffer)
-            self._database.register("log_frame", frame.to_arrow())
-            self._database.execute("CREATE VIEW log AS SELECT * FROM log_frame")
-            return hashlib.sha256(buffer.getbuffer()).hexdigest()
-        files = _parquet_files(events)
-        listed = ", ".join(_literal(str(file)) for file in files)
-        self._database.execute(
-            f"CREATE VIEW log AS SELECT * FROM read_parquet([{listed}], union_by_name = true)"
-        )
-        return _digest_files(files)
-
-    def _create_domains(self) -> None:
+    def statements(self) -> Iterator[str]:
+        """In order; what they leave behind is the table of entries, without any customer's id."""
         for name in self._dimensions:
-            values = ", ".join(_literal(value) for value in self._domains.values[name])
-            self._database.execute(f"CREATE TYPE {name}_domain AS ENUM ({values})")
+            values = ", ".join(literal(value) for value in self._domains.values[name])
+            yield f"CREATE TYPE {name}_domain AS ENUM ({values})"
+        if self._is_by_record:
+            yield self._record_entries()
+        else:
+            yield self._folded()
+            yield self._people()
+            yield self._customer_entries()
+            yield "DROP TABLE folded"
+            yield "DROP TABLE people"
 
-    def _create_entries(self) -> None:
-        """Fold the log to one entry per customer, day and declared key, and bound what each customer adds.
+    def _record_entries(self) -> str:
+        """One entry per row of the feed, clamped; the feed has nobody to fold over."""
+        columns = [*self._keys, *(f"CAST({name} AS BIGINT) AS {name}" for name in self._metric_names)]
+        return f"CREATE TABLE {ENTRIES_TABLE} AS SELECT {', '.join(columns)} FROM ({self._declared_rows()})"
 
-        Which entries of a busy customer are counted depends on a salted hash of that customer's own keys: not
-        on amounts, so it favours no outcome; and not on other customers, so the bound holds person by person.
-        """
-        keys = ", ".join([CUSTOMER_COLUMN, DATE_COLUMN, *self._dimensions])
-        self._database.execute(self._folding_sql())
-        over = [f"count(*) > {self._policy.contribution_bounds.max_cells_per_customer}"]
-        over += [
-            f"sum({name}) > {self._policy.maximum_steps_per_customer(name)}" for name in self._metric_names
-        ]
-        # Windows cost the most, so only customers who exceed a bound go through them.
-        self._database.execute(
-            f"CREATE TABLE busy AS SELECT {CUSTOMER_COLUMN} FROM folded GROUP BY 1 HAVING {' OR '.join(over)}"
-        )
-        as_is = ", ".join([keys, *self._metric_names])
-        scaled = ", ".join([keys, *(self._scaled_sql(name) for name in self._metric_names)])
-        order = ", ".join(f"CAST({name} AS VARCHAR)" for name in keys.split(", "))
-        self._database.execute(
-            f"""
-            CREATE TABLE entries AS
-            SELECT {as_is}, true AS counted FROM folded ANTI JOIN busy USING ({CUSTOMER_COLUMN})
-            UNION ALL
-            SELECT {scaled},
-                row_number() OVER (PARTITION BY {CUSTOMER_COLUMN} ORDER BY hash({_literal(self._salt.hex())}, {order}))
-                    <= {self._policy.contribution_bounds.max_cells_per_customer} AS counted
-            FROM folded SEMI JOIN busy USING ({CUSTOMER_COLUMN})
-            """
-        )
-        self._database.execute("DROP TABLE folded")
-        self._database.execute("DROP TABLE busy")
-
-    def _folding_sql(self) -> str:
+    def _folded(self) -> str:
         """One row per customer, day and declared key; every metric in lattice steps and clamped."""
-        dimensions = [f"TRY_CAST({name} AS {name}_domain) AS {name}" for name in self._dimensions]
-        steps = [self._steps_sql(metric) for metric in self._metrics]
         clamped = [
             f"CAST(least(sum({name}), {self._policy.maximum_steps_per_cell(name)}) AS BIGINT) AS {name}"
             for name in self._metric_names
         ]
-        keys = [CUSTOMER_COLUMN, DATE_COLUMN, *self._dimensions]
-        declared = " AND ".join(f"{name} IS NOT NULL" for name in keys)
-        first, last = (
-            _literal(day.isoformat()) for day in (self._policy.date_range.first, self._policy.date_range.last)
+        return (
+            f"CREATE TABLE folded AS SELECT {', '.join([*self._keys, *clamped])} "
+            f"FROM ({self._declared_rows()}) GROUP BY {', '.join(self._keys)}"
         )
-        columns = ", ".join(
-            [CUSTOMER_COLUMN, f"TRY_CAST({DATE_COLUMN} AS DATE) AS {DATE_COLUMN}", *dimensions, *steps]
-        )
-        return f"""
-            CREATE TABLE folded AS
-            SELECT {", ".join([*keys, *clamped])} FROM (SELECT {columns} FROM log)
-            WHERE {declared} AND {DATE_COLUMN} BETWEEN {first}::DATE AND {last}::DATE
-            GROUP BY {", ".join(keys)}
-        """
 
-    def _steps_sql(self, metric: SummedMetric) -> str:
+    def _people(self) -> str:
+        """Every customer's number inside this room, and whether a bound is exceeded."""
+        over = [f"count(*) > {self._policy.contribution_bounds.max_cells_per_customer}"]
+        over += [
+            f"sum({name}) > {self._policy.maximum_steps_per_customer(name)}" for name in self._metric_names
+        ]
+        return (
+            f"CREATE TABLE people AS SELECT *, CAST(row_number() OVER () AS INTEGER) AS {COUNTED_COLUMN} FROM "
+            f"(SELECT {CUSTOMER_COLUMN}, {' OR '.join(over)} AS is_busy FROM folded GROUP BY {CUSTOMER_COLUMN})"
+        )
+
+    def _customer_entries(self) -> str:
+        """The folded rows with every busy customer cut down to the bounds.
+
+        Which entries of a busy customer are counted depends on a salted hash of that customer's own keys: not
+        on amounts, so it favours no outcome; and not on other customers, so the bound holds person by person.
+        Windows cost the most, so only customers who exceed a bound go through them.
+        """
+        shown = [DATE_COLUMN, *self._dimensions]
+        order = ", ".join(f"CAST({name} AS VARCHAR)" for name in self._keys)
+        rank = (
+            f"row_number() OVER (PARTITION BY {CUSTOMER_COLUMN} "
+            f"ORDER BY hash({literal(self._salt.hex())}, {order}))"
+        )
+        kept = self._policy.contribution_bounds.max_cells_per_customer
+        as_is = ", ".join([*shown, *self._metric_names, COUNTED_COLUMN])
+        cut_down = ", ".join(
+            [
+                *shown,
+                *(self._scaled(name) for name in self._metric_names),
+                f"CASE WHEN {rank} <= {kept} THEN {COUNTED_COLUMN} END AS {COUNTED_COLUMN}",
+            ]
+        )
+        joined = f"FROM folded JOIN people USING ({CUSTOMER_COLUMN})"
+        return (
+            f"CREATE TABLE {ENTRIES_TABLE} AS SELECT {as_is} {joined} WHERE NOT is_busy "
+            f"UNION ALL SELECT {cut_down} {joined} WHERE is_busy"
+        )
+
+    def _declared_rows(self) -> str:
+        """The log's rows with declared keys, every metric in lattice steps and clamped."""
+        dimensions = [f"TRY_CAST({name} AS {name}_domain) AS {name}" for name in self._dimensions]
+        columns = [f"TRY_CAST({DATE_COLUMN} AS DATE) AS {DATE_COLUMN}", *dimensions]
+        if not self._is_by_record:
+            columns.insert(0, CUSTOMER_COLUMN)
+        columns += [self._steps(metric) for metric in self._metrics]
+        first, last = (
+            literal(day.isoformat()) for day in (self._policy.date_range.first, self._policy.date_range.last)
+        )
+        declared = " AND ".join(f"{name} IS NOT NULL" for name in self._keys)
+        return (
+            f"SELECT * FROM (SELECT {', '.join(columns)} FROM log) "
+            f"WHERE {declared} AND {DATE_COLUMN} BETWEEN {first}::DATE AND {last}::DATE"
+        )
+
+    def _steps(self, metric: SummedMetric) -> str:
         """One row's value in lattice steps: unreadable is zero, and the clamp comes before the sum, so no row can fail.
 
         Whole numbers in a DOUBLE: far below 2^53 they add up exactly, and several times faster than in 128 bits.
@@ -190,10 +138,10 @@ class BoundedLog:
         value, factor = f"TRY_CAST({metric.column} AS DOUBLE)", metric.steps_per_log_unit
         maximum = self._policy.maximum_steps_per_cell(metric.name)
         # DuckDB sorts NaN above every number, where the clamp would read it as the maximum.
-        finite = f"CASE WHEN isnan({value}) THEN 0 ELSE {value} END"
+        finite = f"CASE WHEN {value} IS NULL OR isnan({value}) THEN 0 ELSE {value} END"
         return f"least(greatest(round({finite} * {factor}), 0), {maximum}) AS {metric.name}"
 
-    def _scaled_sql(self, name: str) -> str:
+    def _scaled(self, name: str) -> str:
         maximum = self._policy.maximum_steps_per_customer(name)
         total = f"sum({name}) OVER (PARTITION BY {CUSTOMER_COLUMN})"
         # Integer division rounds down, so the scaled entries never add up to more than the maximum.
@@ -201,43 +149,6 @@ class BoundedLog:
         return f"CAST({scaled} AS BIGINT) AS {name}"
 
 
-_KEY_SQL = {
-    "week": f"CAST(date_trunc('week', {DATE_COLUMN}) AS DATE)",
-    "date": DATE_COLUMN,
-}
-
-
-def _conditions(request: PermittedRequest) -> tuple[str, list[datetime.date | str]]:
-    parts = [f"{DATE_COLUMN} BETWEEN ? AND ?"]
-    parameters: list[datetime.date | str] = [request.first_day, request.last_day]
-    for name, values in request.members:
-        parts.append(f"{name} IN ({', '.join(f'?::{name}_domain' for _ in values)})")
-        parameters.extend(values)
-    return " AND ".join(parts), parameters
-
-
-def _parquet_files(events: str | Path | Sequence[Path]) -> list[Path]:
-    if isinstance(events, str | Path):
-        pattern = Path(events)
-        files = sorted(pattern.parent.glob(pattern.name))
-        shown = str(pattern)
-    else:
-        files = sorted(events)
-        shown = ", ".join(str(file) for file in files) or "an empty list of files"
-    if not files or not all(file.is_file() for file in files):
-        raise CleanRoomSetupError(
-            f"{shown}: no customer log there; give a Parquet file or a glob like log/*.parquet"
-        )
-    return files
-
-
-def _digest_files(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()
-
-
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """A SQL string."""
     return "'" + text.replace("'", "''") + "'"

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rmn_pipeline.cleanroom.layout import ERROR_SUFFIX
 from rmn_pipeline.cleanroom.noise import NoisyVector, add_laplace, threshold_margin
 from rmn_pipeline.cleanroom.policy import CleanRoomPolicy
 from rmn_pipeline.cleanroom.request import Domains, PermittedRequest
-from rmn_pipeline.cleanroom.schema import CUSTOMERS, SUMMED_METRICS
+from rmn_pipeline.cleanroom.schema import COUNTS, SUMMED_METRICS
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def key_domain(request: PermittedRequest, domains: Domains) -> pl.DataFrame:
 def privatize(
     found: pl.DataFrame, request: PermittedRequest, policy: CleanRoomPolicy, domains: Domains
 ) -> NoisyCells:
-    """Add noise to every declared cell and keep those whose *noisy* customer count passes the threshold.
+    """Add noise to every declared cell and keep those whose *noisy* count passes the threshold.
 
     `found` holds the exact, bounded answers for the keys that occur. Nothing after the noise looks at them, so
     the answer as a whole, the suppressed cells included, costs exactly the ε that its parts add up to.
@@ -56,12 +57,13 @@ def privatize(
         )
         for name in request.charged_metrics
     }
-    threshold = policy.k + threshold_margin(noisy[CUSTOMERS].scale, policy.delta)
-    shown = pl.Series([count >= threshold for count in noisy[CUSTOMERS].values], dtype=pl.Boolean)
+    count = noisy[request.count_metric]
+    threshold = policy.minimum_count(request.named_columns) + threshold_margin(count.scale, policy.delta)
+    shown = pl.Series([value >= threshold for value in count.values], dtype=pl.Boolean)
     errors = {name: noisy[name].error95 / _steps_per_unit(name) for name in request.metrics}
     rows = keys.select(request.dimensions).with_columns(
         *(_in_units(name, noisy[name]) for name in request.metrics),
-        *(pl.Series(f"{name}_error95", [error] * cells.height) for name, error in errors.items()),
+        *(pl.Series(f"{name}{ERROR_SUFFIX}", [error] * cells.height) for name, error in errors.items()),
     )
     return NoisyCells(
         rows=rows.filter(shown), error_bounds=errors, suppressed_cells=int(shown.len() - shown.sum())
@@ -69,19 +71,16 @@ def privatize(
 
 
 def _sensitivity(name: str, policy: CleanRoomPolicy, cells: int) -> int:
-    if name == CUSTOMERS:
-        # A customer adds at most one to each cell's count, and is counted in so many cells at most.
-        return min(policy.contribution_bounds.max_cells_per_customer, cells)
-    return policy.maximum_steps_per_customer(name)
+    return policy.count_sensitivity(cells) if name in COUNTS else policy.maximum_steps_per_customer(name)
 
 
 def _steps_per_unit(name: str) -> int:
-    return 1 if name == CUSTOMERS else SUMMED_METRICS[name].steps_per_unit
+    return 1 if name in COUNTS else SUMMED_METRICS[name].steps_per_unit
 
 
 def _in_units(name: str, noisy: NoisyVector) -> pl.Series:
     steps = pl.Series(name, noisy.values, dtype=pl.Int64)
-    if name == CUSTOMERS:
+    if name in COUNTS:
         return steps
     metric = SUMMED_METRICS[name]
     values = steps / metric.steps_per_unit

@@ -56,7 +56,7 @@ def threshold_margin(scale: float, delta: float) -> float:
 @functools.lru_cache(maxsize=256)
 def _mechanism(scale: float) -> Any:
     dp = _opendp()
-    # OpenDP's own `int` has 32 bits: two million impressions in thousandths would not fit, and its error quotes the sum.
+    # OpenDP's `int` has 32 bits: 2.2 million impressions in thousandths do not fit, and its error quotes the sum.
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     return dp.m.make_laplace(*space, scale=scale)
 

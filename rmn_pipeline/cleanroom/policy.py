@@ -26,11 +26,20 @@ from pydantic import (
 )
 
 from rmn_pipeline.cleanroom.errors import CleanRoomPolicyError
+from rmn_pipeline.cleanroom.presets import (
+    CLASS_MINIMUM,
+    ColumnClass,
+    check_classes,
+    check_preset,
+    fill_in,
+)
 from rmn_pipeline.cleanroom.schema import (
+    COUNTS,
     CUSTOMERS,
     DIMENSIONS,
     LISTED_DIMENSIONS,
     METRICS,
+    RECORDS,
     SUMMED_METRICS,
     TIME_DIMENSIONS,
 )
@@ -45,6 +54,11 @@ BLOCKED_FIELDS = (
     "customer_id",
     "geo_detail",
     "creative_text",
+)
+
+REFRESH_WARNING = (
+    "The privacy budget of this data set is renewed every {every}. Nothing bounds what the periods give away together: "
+    "who asks the same question in every period averages the noise out. The ledger keeps the sum over all periods."
 )
 
 ListedDomain = Annotated[list[str], Field(min_length=1)]
@@ -68,14 +82,18 @@ class DateRange(_Section):
 
 
 class ContributionBounds(_Section):
-    """How much one customer can move any answer.
+    """How much one privacy unit can move any answer.
 
-    A *cell* here is one customer's log entry: one day, placement, audience and SKU. A customer is counted in at
-    most `max_cells_per_customer` of them. Each metric is clamped to [0, `maximum_per_cell`] per cell; a customer
+    Over customers, a *cell* is one customer's log entry: one day, placement, audience and SKU. A customer is counted
+    in at most `max_cells_per_customer` of them. Each metric is clamped to [0, `maximum_per_cell`] per cell; a customer
     whose total still exceeds `maximum_per_customer` has all entries scaled down to it in proportion.
+
+    Over records, a cell is one row of the feed, clamped the same way. `max_records` is the *declared* number of rows
+    that one privacy unit may stand behind; nothing in such a feed can check it.
     """
 
-    max_cells_per_customer: PositiveInt
+    max_cells_per_customer: PositiveInt | None = None
+    max_records: PositiveInt | None = None
     maximum_per_cell: dict[str, PositiveFloat]
     #: Without a value for a metric: max_cells_per_customer times its maximum_per_cell.
     maximum_per_customer: dict[str, PositiveFloat] = Field(default_factory=dict)
@@ -88,6 +106,23 @@ class ContributionBounds(_Section):
             if _lattice_steps(name, value) < 1:
                 raise ValueError(f"{name}: {value} is below the smallest step that is kept")
         return bounds
+
+
+class BudgetRefresh(_Section):
+    """A budget that is renewed by the calendar (UTC): off unless a policy declares it, and its author accepts the cost.
+
+    Refresh turns a bound on everything that is ever told about a person into a bound per period.
+    """
+
+    every: Literal["month", "quarter", "year"]
+    #: Has to be written out, so that nobody switches this on in passing.
+    accepts_unbounded_total: Literal[True]
+
+    def period(self, day: datetime.date) -> str:
+        """The name of the period that a day lies in, such as 2026-11, 2026-Q4 or 2026."""
+        if self.every == "month":
+            return f"{day:%Y-%m}"
+        return f"{day.year}-Q{(day.month + 2) // 3}" if self.every == "quarter" else str(day.year)
 
 
 class CopyLimits(_Section):
@@ -104,9 +139,13 @@ class CleanRoomPolicy(_Section):
 
     retailer_id: Annotated[str, Field(min_length=1)]
     version: PositiveInt = 1
-    #: A cell is released only if at least this many distinct customers stand behind it.
+    #: The commercial rule that the file follows, if any: defaults and demands, never a relaxation.
+    preset: Literal["aws", "snowflake", "amc"] | None = None
+    #: Whom ε protects: a customer with everything that is logged about them, or one record of an aggregated feed.
+    contribution_unit: Literal["customer", "record"] = "customer"
+    #: A cell is released only if at least this many distinct customers (records, without customers) stand behind it.
     k: Annotated[int, Field(ge=2)] = 100
-    #: The whole privacy budget of the data set, for everyone and for ever.
+    #: The whole privacy budget of the data set, for everyone and for ever (per period under `budget_refresh`).
     epsilon_total: PositiveFloat = 8.0
     #: The most a single request may cost, and what it costs if it names nothing.
     epsilon_per_query: PositiveFloat = 1.0
@@ -120,9 +159,17 @@ class CleanRoomPolicy(_Section):
     allowed_metrics: list[str]
     allowed_filters: list[str] = Field(default_factory=list)
     blocked_fields: list[str] = Field(default_factory=lambda: list(BLOCKED_FIELDS))
+    #: How close each column comes to a person; a class raises k for requests that show or filter by the column.
+    column_classes: dict[str, ColumnClass] = Field(default_factory=dict)
+    budget_refresh: BudgetRefresh | None = None
     #: A request whose declared key domain is larger than this is refused before anything is computed.
     max_cells_per_query: PositiveInt = 500_000
     copy_limits: CopyLimits | None = Field(default=None, alias="copy")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _preset_defaults(cls, content: Any) -> Any:
+        return fill_in(content) if isinstance(content, dict) else content
 
     @field_validator("allowed_dimensions")
     @classmethod
@@ -164,17 +211,77 @@ class CleanRoomPolicy(_Section):
             raise ValueError("epsilon_per_query is larger than epsilon_total")
         if to_micro(self.epsilon_per_query) < 1:
             raise ValueError("epsilon_per_query is below one millionth")
-        for name in self.allowed_metrics:
-            if name != CUSTOMERS and name not in self.contribution_bounds.maximum_per_cell:
-                raise ValueError(f"contribution_bounds.maximum_per_cell has no bound for the metric {name!r}")
+        self._check_bounds()
         for name in self.allowed_filters:
             if name != "date" and name not in self.allowed_dimensions:
                 raise ValueError(f"allowed_filters: {name!r} has no declared domain in allowed_dimensions")
-        opened = {*self.allowed_dimensions, *self.allowed_metrics, *self.allowed_filters}
         for name in self.blocked_fields:
-            if name in opened:
+            if name in self.opened_names:
                 raise ValueError(f"blocked_fields: {name!r} is also permitted")
+        check_classes(self)
+        check_preset(self)
         return self
+
+    def _check_bounds(self) -> None:
+        bounds, by_record = self.contribution_bounds, self.contribution_unit == "record"
+        wanted, unwanted = (
+            ("max_records", "max_cells_per_customer")
+            if by_record
+            else ("max_cells_per_customer", "max_records")
+        )
+        if getattr(bounds, wanted) is None:
+            raise ValueError(f"contribution_bounds: {wanted!r} is missing")
+        if getattr(bounds, unwanted) is not None or (by_record and bounds.maximum_per_customer):
+            raise ValueError(
+                f"contribution_bounds: contribution_unit {self.contribution_unit} takes {wanted!r} only"
+            )
+        for name in self.allowed_metrics:
+            if name in COUNTS:
+                if name != self.count_metric:
+                    raise ValueError(
+                        f"allowed_metrics: contribution_unit {self.contribution_unit} counts "
+                        f"{self.count_metric!r}, not {name!r}"
+                    )
+            elif name not in bounds.maximum_per_cell:
+                raise ValueError(f"contribution_bounds.maximum_per_cell has no bound for the metric {name!r}")
+
+    @property
+    def opened_names(self) -> frozenset[str]:
+        """Every column that a request may name."""
+        return frozenset({*self.allowed_dimensions, *self.allowed_metrics, *self.allowed_filters})
+
+    @property
+    def count_metric(self) -> str:
+        """The count that k is tested on."""
+        return RECORDS if self.contribution_unit == "record" else CUSTOMERS
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a reader of any answer must know about the room's guarantee."""
+        notices = []
+        if self.contribution_unit == "record":
+            records = self.contribution_bounds.max_records
+            protected = "one record" if records == 1 else f"any {records} records"
+            notices.append(
+                f"The feed names no customer: ε protects {protected}, not a person, and k counts records."
+            )
+        if self.budget_refresh is not None:
+            notices.append(REFRESH_WARNING.format(every=self.budget_refresh.every))
+        return tuple(notices)
+
+    def minimum_count(self, names: Iterable[str]) -> int:
+        """The k of a request that shows or filters by these columns: the strictest class decides, `k` is the floor."""
+        classes = (self.column_classes.get(name, ColumnClass.NONE) for name in names)
+        return max([self.k, *(CLASS_MINIMUM[column_class] for column_class in classes)])
+
+    def count_sensitivity(self, cells: int) -> int:
+        """The most that one privacy unit adds to the room's count over so many cells together."""
+        bounds = self.contribution_bounds
+        if bounds.max_records is not None:
+            # All of a unit's records may lie in one cell.
+            return bounds.max_records
+        # A customer adds at most one to each cell's count, and is counted in so many cells at most.
+        return min(bounds.max_cells_per_customer or 1, cells)
 
     @property
     def epsilon_total_micro(self) -> int:
@@ -191,9 +298,10 @@ class CleanRoomPolicy(_Section):
         return _lattice_steps(metric, self.contribution_bounds.maximum_per_cell[metric])
 
     def maximum_steps_per_customer(self, metric: str) -> int:
-        """The most one customer adds to a metric over all cells together, in lattice steps: its sensitivity."""
+        """The most one privacy unit adds to a metric over all cells together, in lattice steps: its sensitivity."""
         bounds = self.contribution_bounds
-        unscaled = bounds.max_cells_per_customer * self.maximum_steps_per_cell(metric)
+        cells = bounds.max_records or bounds.max_cells_per_customer or 1
+        unscaled = cells * self.maximum_steps_per_cell(metric)
         if metric not in bounds.maximum_per_customer:
             return unscaled
         return _lattice_steps(metric, bounds.maximum_per_customer[metric])
@@ -206,10 +314,18 @@ class CleanRoomPolicy(_Section):
 
     def privacy_terms(self) -> dict[str, Any]:
         """What a released number depends on; a change here makes a new release, a change of ad-copy limits none."""
-        return self.model_dump(
+        terms = self.model_dump(
             mode="json",
-            exclude={"version", "epsilon_total", "epsilon_per_query", "copy_limits", "blocked_fields"},
+            exclude={"version", "epsilon_total", "epsilon_per_query", "copy_limits", "blocked_fields"}
+            | {"preset", "budget_refresh"},
         )
+        # Keys that came later are left out at their defaults: an answer that was paid for must stay found.
+        for name, default in (("contribution_unit", "customer"), ("column_classes", {})):
+            if terms[name] == default:
+                del terms[name]
+        if terms["contribution_bounds"]["max_records"] is None:
+            del terms["contribution_bounds"]["max_records"]
+        return terms
 
 
 def to_micro(epsilon: float) -> int:

@@ -1,6 +1,7 @@
-"""Query intake: a structured request becomes one canonical request, or is refused.
+"""Query intake: a request becomes one canonical request, or is refused.
 
-The check looks at the policy alone and never at the data, so neither the verdict nor its timing can tell
+A request is structured (`dimensions`, `metrics`, `filters`) or one SQL SELECT, which is read as a structured one. The
+check looks at the policy alone and never at the data, so neither the verdict nor its timing can tell
 anything about a customer. Two requests that mean the same get the same canonical form, hence the same stored release.
 """
 
@@ -16,10 +17,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from rmn_pipeline.cleanroom.errors import CleanRoomError, ErrorCode
+from rmn_pipeline.cleanroom.layout import Layout
 from rmn_pipeline.cleanroom.policy import CleanRoomPolicy, to_micro
 from rmn_pipeline.cleanroom.schema import CUSTOMERS, DIMENSIONS, METRICS, TIME_DIMENSIONS
+from rmn_pipeline.cleanroom.sql import compile_select
 
 _REQUEST_KEYS = frozenset({"dimensions", "metrics", "filters", "epsilon"})
+_SQL_KEYS = frozenset({"sql", "epsilon"})
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -34,11 +38,18 @@ class PermittedRequest:
     #: Membership filters that really restrict, each with its values in declared order.
     members: tuple[tuple[str, tuple[str, ...]], ...]
     epsilon_micro: int
+    #: The count that the threshold looks at.
+    count_metric: str = CUSTOMERS
 
     @property
     def charged_metrics(self) -> tuple[str, ...]:
-        """The metrics that draw noise: the customer count is always one, because the threshold needs it."""
-        return tuple(name for name in METRICS if name == CUSTOMERS or name in self.metrics)
+        """The metrics that draw noise: the room's count is always one, because the threshold needs it."""
+        return tuple(name for name in METRICS if name == self.count_metric or name in self.metrics)
+
+    @property
+    def named_columns(self) -> frozenset[str]:
+        """Every column that the request shows or filters by."""
+        return frozenset({*self.dimensions, *self.metrics, *(name for name, _ in self.members)})
 
     def canonical_json(self) -> str:
         """The one text of this request; it holds declared values only."""
@@ -51,6 +62,23 @@ class PermittedRequest:
             "epsilon_micro": self.epsilon_micro,
         }
         return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    def shape_json(self) -> str:
+        """What the request asks for, whatever its days and its ε."""
+        content = {
+            "dimensions": list(self.dimensions),
+            "metrics": list(self.metrics),
+            "filters": {name: list(values) for name, values in self.members},
+        }
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A permitted request and, where it came as SQL, the layout that its answer is to have."""
+
+    permitted: PermittedRequest
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +104,37 @@ class Domains:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def parse_request(request: object, policy: CleanRoomPolicy, domains: Domains) -> PermittedRequest:
-    """Turn an analyst's request into its canonical form or raise `CleanRoomError`."""
+def understand(request: object, policy: CleanRoomPolicy, domains: Domains) -> Question:
+    """Read a structured request, a SELECT, or `{"sql": SELECT, "epsilon": ε}`; raise `CleanRoomError` otherwise."""
     if isinstance(request, str):
-        raise CleanRoomError(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
+        request = {"sql": request}
     if not isinstance(request, Mapping):
         raise CleanRoomError(ErrorCode.INVALID_REQUEST)
+    if "sql" not in request:
+        return Question(_parse_structured(request, policy, domains))
+    if not _SQL_KEYS.issuperset(request):
+        raise CleanRoomError(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
+    if not isinstance(request["sql"], str):
+        raise CleanRoomError(ErrorCode.INVALID_REQUEST)
+    compiled = compile_select(
+        request["sql"],
+        schema_name=policy.retailer_id,
+        unit=policy.contribution_unit,
+        first_day=policy.date_range.first,
+        last_day=policy.date_range.last,
+    )
+    content = compiled.content | {"epsilon": request.get("epsilon")}
+    return Question(_parse_structured(content, policy, domains), compiled.layout)
+
+
+def parse_request(request: object, policy: CleanRoomPolicy, domains: Domains) -> PermittedRequest:
+    """Turn an analyst's request, structured or SQL, into its canonical form or raise `CleanRoomError`."""
+    return understand(request, policy, domains).permitted
+
+
+def _parse_structured(
+    request: Mapping[Any, Any], policy: CleanRoomPolicy, domains: Domains
+) -> PermittedRequest:
     if not _REQUEST_KEYS.issuperset(request):
         raise CleanRoomError(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
     dimensions = _columns(request.get("dimensions", ()), _open_dimensions(policy, domains), DIMENSIONS)
@@ -96,6 +149,7 @@ def parse_request(request: object, policy: CleanRoomPolicy, domains: Domains) ->
         metrics=metrics,
         members=_members(filters, policy, domains),
         epsilon_micro=_epsilon_micro(request.get("epsilon"), policy),
+        count_metric=policy.count_metric,
         **_days(filters, policy),
     )
     _check_shape(permitted, policy, domains, date_is_given="date" in filters)

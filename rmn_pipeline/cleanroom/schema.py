@@ -16,7 +16,13 @@ TIME_DIMENSIONS = ("week", "date")
 LISTED_DIMENSIONS = ("placement_type", "audience_id", "sku_id", "brand_id")
 DIMENSIONS = (*TIME_DIMENSIONS, *LISTED_DIMENSIONS)
 
+#: The room's own count, which decides what is shown: distinct customers, or records where nobody is identified.
 CUSTOMERS = "customers"
+RECORDS = "records"
+COUNTS = (CUSTOMERS, RECORDS)
+
+#: What SQL calls the log. It is a name only: no engine holds a table of it.
+TABLE_NAME = "events"
 
 
 @dataclass(frozen=True)
@@ -44,4 +50,9 @@ SUMMED_METRICS: dict[str, SummedMetric] = {
         SummedMetric("cost", "cost_cents", 100, 1, is_whole=False),
     )
 }
-METRICS = (CUSTOMERS, *SUMMED_METRICS)
+METRICS = (*COUNTS, *SUMMED_METRICS)
+#: Every name that a policy can open.
+VISIBLE_NAMES = frozenset({*DIMENSIONS, *METRICS})
+LOG_COLUMNS = frozenset(
+    {CUSTOMER_COLUMN, DATE_COLUMN, *LISTED_DIMENSIONS, *(metric.column for metric in SUMMED_METRICS.values())}
+)

@@ -40,6 +40,15 @@ class CleanRoomView:
     epsilon_charged_now: float
     #: The requests as sent.
     queries: tuple[dict[str, object], ...]
+    #: The days that the cells are about: those asked for, unless the view is stale.
+    first_day: datetime.date
+    last_day: datetime.date
+    #: The budget did not cover new answers, so the last ones that were given stand here.
+    is_stale: bool
+    #: When the older of the two answers was computed, ISO 8601 UTC; empty where an old ledger does not know.
+    answered_at: str
+    privacy_unit: str
+    notices: tuple[str, ...]
 
 
 def release_view(
@@ -51,6 +60,14 @@ def release_view(
     analyst: str = "planning",
 ) -> CleanRoomView:
     """Ask the room for a period (both ends included); a repeat is served from stored releases at no charge.
+
+    A log that grew holds new days of the same people, so new answers draw on the same budget. Where it does not cover
+    both requests, neither is asked: the last answers given to such requests are served instead, and the view says
+    so (`is_stale`, `answered_at`, `first_day`, `last_day`, `notices`).
+
+    Raises:
+        CleanRoomError: the policy does not permit the requests, or the budget is spent and no such answer was ever
+            given.
 
     The weekly cells get the policy's ε per query; the audience totals, whose few cells are large, get what the
     policy's total leaves beside it.
@@ -71,8 +88,10 @@ def release_view(
         "filters": period,
         "epsilon": audience_epsilon,
     }
-    cells = room.query(cell_query, analyst=analyst)
-    audiences = room.query(audience_query, analyst=analyst)
+    # Both or neither: half a view would mix two states of the log and leave the budget spent on it.
+    ask = room.query if room.covers([cell_query, audience_query]) else room.latest
+    cells = ask(cell_query, analyst=analyst)
+    audiences = ask(audience_query, analyst=analyst)
     return CleanRoomView(
         cells=_labelled(cells, retailer_id),
         audience_cells=_labelled(audiences, retailer_id),
@@ -82,6 +101,12 @@ def release_view(
         epsilon_spent=cells.release_epsilon + audiences.release_epsilon,
         epsilon_charged_now=cells.epsilon_spent + audiences.epsilon_spent,
         queries=(cell_query, audience_query),
+        first_day=cells.first_day,
+        last_day=cells.last_day,
+        is_stale=cells.is_stale or audiences.is_stale,
+        answered_at=min(cells.answered_at, audiences.answered_at),
+        privacy_unit=cells.privacy_unit,
+        notices=tuple(dict.fromkeys([*cells.notices, *audiences.notices])),
     )
 
 

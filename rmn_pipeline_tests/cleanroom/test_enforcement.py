@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from rmn_pipeline.cleanroom import CleanRoomPolicy, CleanRoomSetupError
-from rmn_pipeline.cleanroom.bounding import BoundedLog
+from rmn_pipeline.cleanroom.bounded_log import BoundedLog
 from rmn_pipeline.cleanroom.enforcement import key_domain, privatize
 from rmn_pipeline.cleanroom.noise import (
     add_laplace,

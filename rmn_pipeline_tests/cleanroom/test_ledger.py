@@ -11,6 +11,7 @@ import pytest
 
 from rmn_pipeline.cleanroom import CleanRoomError, Ledger, LedgerError
 from rmn_pipeline.cleanroom.audit import AuditEntry, Decision
+from rmn_pipeline.cleanroom.ledger import NewRelease
 from rmn_pipeline_tests.cleanroom.sample import sample_log
 
 PROJECT = Path(__file__).parents[2]
@@ -18,7 +19,7 @@ PROJECT = Path(__file__).parents[2]
 
 def charge(ledger: Ledger, key: str, epsilon_micro: int, limit_micro: int) -> bool:
     entry = AuditEntry("people", "analyst", Decision.ANSWERED, key, epsilon_micro)
-    return ledger.charge(key, key.encode(), entry, limit_micro).charged_now
+    return ledger.charge(NewRelease(key, key.encode()), entry, limit_micro).charged_now
 
 
 def start_analyst(

@@ -1,20 +1,26 @@
-"""Harmonization: a network's reports, through its mapping, to RMIS events and rejects that add up."""
+"""Harmonization: a network's reports, through its mapping, to RMIS events, their history, and rejects that add up."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from rmn_pipeline.feeds import ReportSource, report_sources
+from rmn_pipeline.rmis.engine import Engine, Limits, Tally
 from rmn_pipeline.rmis.errors import HarmonizeError
+from rmn_pipeline.rmis.journal import NO_CHANGES, Changes
+from rmn_pipeline.rmis.lake import EVENTS, HISTORY, RetailerWriter
 from rmn_pipeline.rmis.mapping import Mapping
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
-from rmn_pipeline.rmis.restatement import event_ids, settle
-from rmn_pipeline.rmis.row_transform import RowTransform, TransformedBatch, raw_row_json
+from rmn_pipeline.rmis.restatement import DUPLICATE, HISTORY_SCHEMA, SUPERSEDED, Settled, StatementRules
+from rmn_pipeline.rmis.row_transform import RowTransform
+
+FILTERED_PREFIX = "filtered."
+TOTAL_ROW = "total_row"
 
 
 @dataclass(frozen=True)
@@ -31,117 +37,148 @@ class HarmonizeReport:
     rule_counts: dict[str, int]
     warnings: dict[str, int] = field(default_factory=dict)
     unmapped_columns: tuple[str, ...] = ()
+    readings: int = 0
+    filtered: int = 0
+    total_rows: int = 0
+    severities: dict[str, int] = field(default_factory=dict)
+    days_written: int = 0
+    days_unchanged: int = 0
+    days_removed: int = 0
 
     @property
     def broken(self) -> int:
-        """Rows that broke a rule: neither superseded nor a repeat."""
-        return self.rejects - self.superseded - self.duplicates
+        """Rows that broke a rule: neither superseded nor a repeat, a total or filtered."""
+        return self.rejects - self.severities.get("info", 0)
 
     @property
     def conserved(self) -> bool:
-        """Every input row is in exactly one place."""
-        return self.rows_in == self.events + self.rejects
+        """Every reading of an input row (one per fact family) is in exactly one place."""
+        return self.readings == self.events + self.rejects
 
 
 @dataclass(frozen=True)
 class HarmonizeResult:
-    """Events, rejects and the count of both."""
+    """Events, what they superseded, rejects, and the count of all."""
 
     events: pl.DataFrame
     rejects: pl.DataFrame
     report: HarmonizeReport
+    history: pl.DataFrame
 
 
-@dataclass(frozen=True)
-class _Report:
-    """One report after the row transform, with its rows as sent."""
-
-    source: ReportSource
-    frame: pl.DataFrame
-    done: TransformedBatch
-    unmapped_columns: tuple[str, ...]
-
-
-def _read_all(mapping: Mapping, paths: Iterable[Path | str], transform: RowTransform) -> list[_Report]:
-    # In one order whatever the caller's: the choice between equal rows must not depend on it.
-    files = sorted((Path(path) for path in paths), key=lambda path: (path.name, str(path)))
+def _sources(mapping: Mapping, paths: Iterable[Path | str]) -> list[ReportSource]:
+    files = [Path(path) for path in paths]
     if not files:
         raise HarmonizeError(f"{mapping.retailer_id}: no report files were given")
-    spec = mapping.source.report_format()
-    reports = []
-    for source in (source for path in files for source in report_sources([path], spec)):
-        frame = pl.concat(source.batches())
-        bound = transform.bind(source, frame.columns)
-        reports.append(_Report(source, frame, bound.apply(frame), bound.unmapped_columns))
-    return reports
+    found = report_sources(files, mapping.source.report_format())
+    # In one order whatever the caller's: the choice between equal rows must not depend on it.
+    return sorted(found, key=lambda source: (source.name, [str(path) for path in source.paths]))
 
 
-def _late_rejects(mapping: Mapping, settled: pl.DataFrame, reports: Sequence[_Report]) -> pl.DataFrame:
-    """Repeats and superseded rows, with the row as sent."""
-    rejected = settled.filter(pl.col("rule").is_not_null())
-    parts = [pl.DataFrame(schema=REJECTS_SCHEMA)]
-    for index, report in enumerate(reports):
-        mine = rejected.filter(pl.col("file_index") == index)
-        sent = report.frame[(mine["source_row"] - 1).to_list()]
-        parts.append(
-            mine.with_columns(
-                pl.lit(mapping.retailer_id).alias("retailer_id"),
-                sent["source_line"],
-                raw_row_json(sent).alias("raw_row"),
-            ).select(*REJECTS_SCHEMA)
-        )
-    return pl.concat(parts)
+def _statement_rules(transform: RowTransform) -> StatementRules:
+    mapping = transform.mapping
+    if "date" not in mapping.natural_key:
+        raise HarmonizeError(f"{mapping.retailer_id}: the natural key must have 'date': a fact is one day's")
+    return StatementRules(tuple(mapping.natural_key), mapping.restatement_window_days)
 
 
-def _report(
+def _engine(
     mapping: Mapping,
-    reports: Sequence[_Report],
-    events: int,
-    rejects: pl.DataFrame,
-    warnings: Counter[str],
-) -> HarmonizeReport:
-    counted = rejects.group_by("rule").len().sort("len", "rule", descending=[True, False])
-    counts = {str(rule): int(count) for rule, count in counted.iter_rows()}
-    files: dict[str, int] = {}
-    for report in reports:
-        files[report.source.name] = files.get(report.source.name, 0) + report.frame.height
+    paths: Iterable[Path | str],
+    crosswalk: pl.DataFrame | None,
+    scratch: Path | None,
+    limits: Limits,
+) -> Engine:
+    transform = RowTransform(mapping, crosswalk)
+    return Engine(transform, _statement_rules(transform), _sources(mapping, paths), scratch, limits)
+
+
+def _filtered(tally: Tally) -> int:
+    return sum(count for rule, count in tally.rules.items() if rule.startswith(FILTERED_PREFIX))
+
+
+def _count_days(names: Iterable[str]) -> int:
+    return sum(name.startswith(f"{EVENTS}/") for name in names)
+
+
+def _report(mapping: Mapping, tally: Tally, changes: Changes = NO_CHANGES) -> HarmonizeReport:
+    by_count = sorted(tally.rules.items(), key=lambda item: (-item[1], item[0]))
     return HarmonizeReport(
         retailer_id=mapping.retailer_id,
-        files=files,
-        rows_in=sum(report.frame.height for report in reports),
-        events=events,
-        rejects=rejects.height,
-        superseded=counts.get("superseded_by_restatement", 0),
-        duplicates=counts.get("duplicate", 0),
-        rule_counts=counts,
-        warnings={rule: count for rule, count in warnings.items() if count},
-        unmapped_columns=tuple(dict.fromkeys(name for report in reports for name in report.unmapped_columns)),
+        files=tally.files,
+        rows_in=tally.rows_in,
+        events=tally.events,
+        rejects=tally.rules.total(),
+        superseded=tally.rules[SUPERSEDED],
+        duplicates=tally.rules[DUPLICATE],
+        rule_counts=dict(by_count),
+        warnings={rule: count for rule, count in tally.warnings.items() if count},
+        unmapped_columns=tuple(tally.unmapped_columns),
+        readings=tally.readings,
+        filtered=_filtered(tally),
+        total_rows=tally.rules[TOTAL_ROW],
+        severities=dict(tally.severities),
+        days_written=_count_days(changes.written),
+        days_unchanged=_count_days(changes.unchanged),
+        days_removed=_count_days(changes.removed),
     )
-
-
-def _settled(mapping: Mapping, reports: Sequence[_Report]) -> pl.DataFrame:
-    rows = pl.concat(
-        report.done.events.with_columns(pl.lit(index, pl.Int32).alias("file_index"))
-        for index, report in enumerate(reports)
-    )
-    keyed = rows.select("file_index", event_ids(rows, mapping.natural_key), pl.exclude("file_index"))
-    return settle(keyed, mapping.restatement_window_days)
 
 
 def harmonize(
-    mapping: Mapping, paths: Iterable[Path | str], crosswalk: pl.DataFrame | None = None
+    mapping: Mapping,
+    paths: Iterable[Path | str],
+    crosswalk: pl.DataFrame | None = None,
+    *,
+    limits: Limits | None = None,
 ) -> HarmonizeResult:
     """Turns a retailer's report files into RMIS events and rejects; every input row ends in exactly one of them.
 
-    `crosswalk` is the retailer's catalog (`load_catalog`): needed where product ids are the network's own.
+    `crosswalk` is the retailer's catalog (`load_catalog`): needed where product ids are the network's own. All is
+    kept in memory; `harmonize_to_lake` is for reports that are larger than that.
     """
-    reports = _read_all(mapping, paths, RowTransform(mapping, crosswalk))
-    settled = _settled(mapping, reports)
-    events = settled.filter(pl.col("rule").is_null()).sort("date", "source_file", "source_row")
-    broken = pl.concat(report.done.rejects for report in reports)
-    rejects = pl.concat([broken, _late_rejects(mapping, settled, reports)])
-    warnings: Counter[str] = Counter()
-    for one in reports:
-        warnings.update(one.done.warnings)
-    report = _report(mapping, reports, events.height, rejects, warnings)
-    return HarmonizeResult(events.select(*EVENTS_SCHEMA), rejects, report)
+    engine = _engine(mapping, paths, crosswalk, None, limits or Limits())
+    engine.read()
+    settled = [part for parts in engine.days(lambda _, parts: list(parts)) for part in parts]
+    rejects = pl.concat([pl.DataFrame(schema=REJECTS_SCHEMA), *engine.rejects()])
+    return HarmonizeResult(
+        events=pl.concat([pl.DataFrame(schema=EVENTS_SCHEMA), *(part.events for part in settled)]),
+        rejects=rejects,
+        report=_report(mapping, engine.tally),
+        history=pl.concat([pl.DataFrame(schema=HISTORY_SCHEMA), *(part.history for part in settled)]),
+    )
+
+
+def _events_of(parts: Iterable[Settled], superseded: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The events of a day, part by part; what they supersede is put aside for the table that is written next."""
+    for part in parts:
+        superseded.append(part.history)
+        yield part.events
+
+
+def harmonize_to_lake(
+    mapping: Mapping,
+    paths: Iterable[Path | str],
+    lake_dir: Path | str,
+    crosswalk: pl.DataFrame | None = None,
+    *,
+    limits: Limits | None = None,
+) -> HarmonizeReport:
+    """The same into the lake, in bounded memory: rmis_events, rmis_history and rmis_rejects change as one state.
+
+    What the lake had of this retailer is replaced; a day that comes out the same keeps its file. Whatever goes
+    wrong on the way, or a kill at any point, leaves the old state or the new one.
+    """
+    with RetailerWriter(lake_dir, mapping.retailer_id) as writer:
+        engine = _engine(mapping, paths, crosswalk, writer.scratch, limits or Limits())
+        engine.read()
+
+        def write(day: date, parts: Iterator[Settled]) -> None:
+            superseded: list[pl.DataFrame] = []
+            writer.write_day(day, EVENTS, _events_of(parts, superseded))
+            writer.write_day(day, HISTORY, superseded)
+
+        for _ in engine.days(write):
+            pass
+        writer.write_rejects(engine.rejects())
+        changes = writer.commit()
+    return _report(mapping, engine.tally, changes)

@@ -29,7 +29,7 @@ from rmn_pipeline.rmis.models import (
     empty_table,
     polars_schema,
 )
-from rmn_pipeline.rmis.propose import MappingProposal, propose_mapping
+from rmn_pipeline.rmis.proposals import MappingProposal, propose_mapping
 
 __all__ = [
     "AUDIENCES_SCHEMA",

@@ -162,11 +162,17 @@ def _alternatives(
         others = [
             place
             for place in range(table.width)
-            if targets[place] is None and scores[place][target] > -0.5 and not table.readings[place].is_rate
+            if targets[place] is None
+            and not table.readings[place].is_rate
+            and _could_be(scores[place], target)
         ]
         if others:
             found[target] = tuple(sorted(others, key=lambda place: -scores[place][target]))
     return found
+
+
+def _could_be(scores: Scores, target: str) -> bool:
+    return scores[target] > -0.5 and scores[target] >= max(scores.values())
 
 
 def assign(evidence: Evidence, table: Table, header: Sequence[Scores]) -> Assignment:

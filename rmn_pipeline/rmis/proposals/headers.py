@@ -79,9 +79,11 @@ def _spans(words: Words, ontology: Ontology) -> list[tuple[Words, frozenset[str]
     return spans
 
 
-def read_header(header: str, ontology: Ontology) -> HeaderReading:
-    """What `header` can mean by its words alone."""
+def read_header(header: str, ontology: Ontology, prefix: str | None = None) -> HeaderReading:
+    """What `header` can mean by its words alone; `prefix` is a first word that says nothing of its own."""
     words = words_of(header)
+    if prefix is not None and words[:1] == (prefix,):
+        words = words[1:]
     senses: set[str] = set()
     unknown: list[str] = []
     for phrase, found in _spans(words, ontology):
@@ -93,6 +95,20 @@ def read_header(header: str, ontology: Ontology) -> HeaderReading:
     return HeaderReading(header, words, frozenset(senses), tuple(unknown), window_days(header))
 
 
+def _billing_prefix(headers: Sequence[str], ontology: Ontology) -> str | None:
+    """A rate's name in front of clicks, impressions and money alike is the way of billing: cpc_clicks, cpc_sales."""
+    followers: dict[str, set[str]] = {}
+    for words in map(words_of, headers):
+        if len(words) > 1 and (ontology.find(words[:1]) or frozenset()) & _NAMED_RATES:
+            known = [found for _, found in _spans(words[1:], ontology) if found]
+            followers.setdefault(words[0], set()).update(*known)
+    for prefix, senses in followers.items():
+        if {"clicks", "impressions"} <= senses and senses & {"cost", "cost_weak", "revenue", "sale"}:
+            return prefix
+    return None
+
+
 def read_headers(headers: Sequence[str], ontology: Ontology) -> list[HeaderReading]:
     """The same for all headers of a report."""
-    return [read_header(header, ontology) for header in headers]
+    prefix = _billing_prefix(headers, ontology)
+    return [read_header(header, ontology, prefix) for header in headers]

@@ -90,6 +90,9 @@ def _is_order_number(reading: HeaderReading) -> bool:
 
 def _measures(reading: HeaderReading) -> Scores:
     """The measures that the header names, before its qualifiers; empty where it names none."""
+    # A sale campaign's id is no sale.
+    if reading.has("id") and reading.has("campaign", "ad_group") and not reading.has("count"):
+        return {}
     for find in (_money, _conversions, _traffic):
         found = find(reading)
         if found:
@@ -111,7 +114,7 @@ def _money(reading: HeaderReading) -> Scores:
     if has("amount") and (bought or has("units")):
         return {"revenue": LIKELY}
     if has("sale") and not has("count", "units", "orders"):
-        return {"revenue": LIKELY + 0.3, "conversions": 0.8}
+        return {"revenue": LIKELY + 0.3, "conversions": 0.5}
     if has("amount") and not has("impressions", "clicks"):
         return {"revenue": WEAK - 0.3, "cost": WEAK - 0.7}
     return {}

@@ -41,6 +41,10 @@ DATE_FORMATS: tuple[str, ...] = (
     "%d-%b-%Y",
 )
 _TIME_SUFFIXES = (" %H:%M:%S", "T%H:%M:%S", " %H:%M:%S%.f", "T%H:%M:%SZ", "T%H:%M:%S%.fZ", "T%H:%M:%S%z")
+_DATE_LIKE = (
+    r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]|$)|^(?:19|20)\d{6}$"
+    r"|^\d{1,2}[ -][A-Za-z]{3}[ -]\d{4}|^[A-Z][a-z]{2} \d"
+)
 _FIRST_YEAR, _LAST_YEAR = 2005, 2100
 _FITTING_SHARE = 0.9
 
@@ -151,7 +155,7 @@ def _fitting(given: pl.Series, suffixes: tuple[str, ...]) -> dict[str, tuple[dt.
 def read_dates(given: pl.Series) -> DateReading:
     """Which date formats fit the given values of a column."""
     distinct = given.unique()
-    if distinct.is_empty() or mean_of(distinct.str.contains(r"^\d|^[A-Z][a-z]{2} ")) < _FITTING_SHARE:
+    if mean_of(distinct.str.contains(_DATE_LIKE)) < _FITTING_SHARE:
         return NO_DATE
     plain = _fitting(distinct, ("",))
     if plain:

@@ -155,10 +155,12 @@ def sums(numbers: Numbers) -> dict[int, list[tuple[int, int]]]:
         return {}
     filled = np.nan_to_num(matrix)
     busy = np.count_nonzero(filled, axis=0) >= _FEWEST_ROWS
-    pair_sums = filled[:, :, None] + filled[:, None, :]
+    with np.errstate(over="ignore"):
+        pair_sums = filled[:, :, None] + filled[:, None, :]
     for place in np.flatnonzero(busy):
         tolerance = 0.02 + 1e-9 * np.abs(filled[:, place])
-        near = np.abs(pair_sums - filled[:, place, None, None]) <= tolerance[:, None, None]
+        with np.errstate(invalid="ignore", over="ignore"):
+            near = np.abs(pair_sums - filled[:, place, None, None]) <= tolerance[:, None, None]
         fits = near.mean(axis=0) >= _HOLDING_SHARE
         parts = [
             (numbers.places[left], numbers.places[right])

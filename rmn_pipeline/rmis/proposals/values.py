@@ -33,7 +33,7 @@ def _measures(profile: ColumnProfile) -> Scores:
     whole = profile.is_whole
     counts = (-6.0 if money else 0.3) if whole else -4.0
     amount = 1.5 if money else 0.5 if not whole else -0.6
-    conversions = -4.0 if money else 0.3 if whole else -0.3
+    conversions = -4.0 if money else 0.3 if whole else -0.6
     negative = -1.5 if profile.has_negative else 0.0
     never_varies = -1.5 if profile.is_constant and profile.rows >= _FEW_ROWS else 0.0
     return {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -308,4 +309,8 @@ def test_whatever_a_report_holds_it_gets_a_proposal_and_a_draft(
     proposal = propose_mapping(frame)
     assert list(proposal.columns) == frame.columns
     assert all(0 <= value <= 1 for value in proposal.confidence.values())
-    assert proposal.to_yaml()
+    columns = yaml.safe_load(proposal.to_yaml())["columns"] or {}
+    sources = [rule["from"] for rule in columns.values()]
+    assert {name for source in sources for name in ([source] if isinstance(source, str) else source)} <= set(
+        frame.columns
+    )

@@ -68,12 +68,23 @@ class Draft:
         return self.table.profiles[places[0]] if places else None
 
 
+class _OneLine(yaml.SafeDumper):
+    """Writes any value on one line: what cannot be seen is escaped."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_OneLine.add_representer(str, _text)
+
+
 def _flow(value: Any) -> str:
     """A value on one line of YAML."""
-    text = yaml.safe_dump(
-        value, default_flow_style=True, allow_unicode=True, width=1_000_000, sort_keys=False
+    text: str = yaml.dump(
+        value, Dumper=_OneLine, default_flow_style=True, allow_unicode=True, width=1_000_000, sort_keys=False
     )
-    return " ".join(text.removesuffix("...\n").split("\n")).strip()
+    return text.removesuffix("...\n").strip()
 
 
 def _todo(question: str) -> dict[str, str]:
@@ -106,7 +117,7 @@ def _head(draft: Draft, retailer_id: str | None) -> list[str]:
     network = _todo("the network's name, e.g. the platform that the report comes from")
     return [
         "# A proposal, made from one report's headers and values. Check every line; answer every TODO.",
-        *([_comment(f"Read from {draft.sample.file_name}.")] if draft.sample.file_name else []),
+        *([_comment(f"Read from {draft.sample.file_name!r}.")] if draft.sample.file_name else []),
         *(
             [
                 _comment(
@@ -230,7 +241,7 @@ def _notes(draft: Draft, target: str, places: Sequence[int]) -> list[str]:
         notes.append("Not taken: " + ", ".join(_alternative(draft, place) for place in others) + ".")
     if target == "cost" and (unit := _odd_unit(draft, places[0])):
         notes.append(unit)
-    if (profile := draft.table.profiles[places[0]]).has_negative and target in MEASURES:
+    if (profile := draft.table.profiles[places[0]]).negative_share and target in MEASURES:
         low = float(profile.finite.min())
         notes.append(
             f"Negative values are there (down to {low:g}): corrections add up under `repeats: corrections`."

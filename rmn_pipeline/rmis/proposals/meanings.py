@@ -40,6 +40,19 @@ _QUALIFIERS: dict[str, float] = {
     "coarse": 1.0,
     "rank": 4.0,
 }
+# A bare count beside one of these is a count of something else, or a number that names it.
+_NO_COUNTS = (
+    "id",
+    "name",
+    "date",
+    "date_weak",
+    "currency",
+    "campaign",
+    "ad_group",
+    "keyword",
+    "account",
+    "size",
+)
 _ENTITIES = ("campaign", "ad_group", "keyword", "account", "audience", "other")
 Scores = dict[str, float]
 
@@ -133,7 +146,7 @@ def _conversions(reading: HeaderReading) -> Scores:
         return {"conversions": OUTRIGHT - 0.2 - (0.7 if has("clicks") else 0.0)}
     if has("sale") and has("count"):
         return {"conversions": LIKELY + 0.2}
-    if has("count") and not has("id", "clicks", "impressions", "impressions_weak", "name"):
+    if has("count") and not has("clicks", "impressions", "impressions_weak", *_NO_COUNTS):
         return {"conversions": LIKELY - 0.6 if not reading.unknown else WEAK - 0.5}
     if has("sold") and not has("id", "name", "product"):
         return {"conversions": LIKELY - 0.6}

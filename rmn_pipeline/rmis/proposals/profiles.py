@@ -159,9 +159,9 @@ class ColumnProfile:
         return bool(self.is_number and np.all(self.finite == np.floor(self.finite)))
 
     @property
-    def has_negative(self) -> bool:
-        """A number below zero."""
-        return bool(self.is_number and self.finite.size and self.finite.min() < 0)
+    def negative_share(self) -> float:
+        """Which share of the numbers lies below zero: a few are corrections."""
+        return float(np.mean(self.finite < 0)) if self.finite.size else 0.0
 
 
 def placement_of(value: str) -> str | None:

@@ -138,11 +138,11 @@ def twins(numbers: Numbers) -> list[tuple[int, int]]:
 
 
 def is_at_most(numbers: Numbers, smaller: int, larger: int) -> bool | None:
-    """Whether one column never exceeds another; None where they cannot be compared."""
+    """Whether one column never exceeds another, corrections aside; None where they cannot be compared."""
     first, second = numbers.column(smaller), numbers.column(larger)
     if first is None or second is None:
         return None
-    both = np.isfinite(first) & np.isfinite(second)
+    both = (first >= 0) & (second >= 0)
     if both.sum() < _FEWEST_ROWS:
         return None
     return bool(np.mean(first[both] <= second[both]) >= _HOLDING_SHARE)

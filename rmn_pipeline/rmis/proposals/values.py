@@ -10,6 +10,7 @@ _MOSTLY = 0.9
 _LONG_TITLE = 3.0
 _FEW_PLACES = 40
 _FEW_ROWS = 3
+_FEW_CORRECTIONS = 0.2
 
 
 def value_scores(profile: ColumnProfile) -> Scores:
@@ -34,7 +35,7 @@ def _measures(profile: ColumnProfile) -> Scores:
     counts = (-6.0 if money else 0.3) if whole else -4.0
     amount = 1.5 if money else 0.5 if not whole else -0.6
     conversions = -4.0 if money else 0.3 if whole else -0.6
-    negative = -1.5 if profile.has_negative else 0.0
+    negative = -1.5 if profile.negative_share > _FEW_CORRECTIONS else 0.0
     never_varies = -1.5 if profile.is_constant and profile.rows >= _FEW_ROWS else 0.0
     return {
         "impressions": counts + never_varies + 2 * negative,

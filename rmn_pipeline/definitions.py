@@ -17,6 +17,7 @@ from rmn_pipeline.defs.assets.comparison import comparison_assets
 from rmn_pipeline.defs.assets.evaluation import evaluation_assets
 from rmn_pipeline.defs.assets.feeds import feed_assets, retailer_log_spec
 from rmn_pipeline.defs.assets.planning import clean_room_assets, planning_assets
+from rmn_pipeline.defs.assets.proposals import proposal_assets
 from rmn_pipeline.defs.assets.rmis import rmis_assets
 from rmn_pipeline.defs.assets.training import training_set_assets
 from rmn_pipeline.defs.checks import build_checks
@@ -68,6 +69,7 @@ def build_defs(
             retailer_log_spec(retailers),
             *feed_assets(retailers),
             *rmis_assets(retailers),
+            *proposal_assets(),
             *clean_room_assets(retailers),
             *training_set_assets(partitions),
             *adapter_assets(partitions),

@@ -21,7 +21,7 @@ from rmn_pipeline.rmis.proposals.evidence import Table
 from rmn_pipeline.rmis.proposals.notation import DateChoice
 from rmn_pipeline.rmis.proposals.profiles import ColumnProfile, placement_of, table_decimal_mark
 from rmn_pipeline.rmis.proposals.relations import median_quotient
-from rmn_pipeline.rmis.proposals.sampling import Sample
+from rmn_pipeline.rmis.proposals.sampling import Sample, report_glob
 from rmn_pipeline.rmis.proposals.targets import KEYS, MEASURES, SKU_FIELDS
 
 TODO = "TODO"
@@ -137,7 +137,7 @@ def _head(draft: Draft, retailer_id: str | None) -> list[str]:
 def _source(draft: Draft) -> list[str]:
     sample = draft.sample
     name = sample.file_name
-    files = re.sub(r"\d+(?:[_-]?\d+)*", "*", name) if name else _todo("glob on the report files' names")
+    files = report_glob(name) if name else _todo("glob on the report files' names")
     lines = ["source:", f"  files: {_flow(files)}"]
     lines.append(f"  format: {_flow(sample.format or _todo('csv, tsv, json_array, json_lines, parquet …'))}")
     if sample.encoding_is_guessed:

@@ -90,7 +90,7 @@ def _quotients(numbers: Numbers, rate: Floats) -> list[tuple[int, int]]:
         return []
     rows, wanted = numbers.matrix[given], rate[given]
     step = _resolution(wanted)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quotient = rows[:, :, None] / rows[:, None, :]
     pairs: list[tuple[int, int]] = []
     for factor in _FACTORS:

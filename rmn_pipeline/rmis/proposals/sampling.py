@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +33,11 @@ class Sample:
     encoding_is_guessed: bool = False
     delimiter: str | None = None
     other_sources: tuple[str, ...] = ()
+
+
+def report_glob(file_name: str) -> str:
+    """The glob that fits a report's later files too: dates and numbers in the name may change."""
+    return re.sub(r"\d+(?:[_-]?\d+)*", "*", file_name)
 
 
 def sample_of(report: pl.DataFrame | Path | str) -> Sample:

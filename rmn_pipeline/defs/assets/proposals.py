@@ -122,7 +122,10 @@ def proposal_assets() -> list[dg.AssetsDefinition]:
             metadata={
                 "drafts": len(proposals),
                 "files": dg.MetadataValue.md(
-                    "\n".join(f"- `{draft_path(project.paths, name)}`" for name in proposals)
+                    "\n".join(
+                        f"- `{draft_path(project.paths, name).relative_to(project.paths.root)}`"
+                        for name in proposals
+                    )
                 ),
                 "columns": dg.MetadataValue.md(markdown_table(_columns(proposals))),
                 "model_vote": voters.told,

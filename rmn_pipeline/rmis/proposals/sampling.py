@@ -36,8 +36,8 @@ class Sample:
 
 
 def report_glob(file_name: str) -> str:
-    """The glob that fits a report's later files too: dates and numbers in the name may change."""
-    return re.sub(r"\d+(?:[_-]?\d+)*", "*", file_name)
+    """The glob that fits a report's later files too: dates and numbers change, an edition like 'v2' does not."""
+    return re.sub(r"(?<![A-Za-z\d])\d+(?:[_-]?\d+)*", "*", file_name)
 
 
 def sample_of(report: pl.DataFrame | Path | str) -> Sample:

@@ -18,6 +18,18 @@ at its strictest, three ways:
 
 No report is ever compared with another one's values: the composed samples share numbers.
 
+Mean F1 over the four networks, at the first run of these proposals and now; the proposals before them, word lists
+with an edit distance, reached 0.832 with keys left aside, and 0.501 on the held-out reports:
+
+| ontology                                 | first | now   | keys as mistakes |
+| ---------------------------------------- | ----- | ----- | ---------------- |
+| as shipped                               | 0.978 | 0.994 | 0.897            |
+| without the network's own headers (1)    | 0.945 | 0.982 | 0.895            |
+| without the network's own words (2)      | 0.880 | 0.905 | 0.821            |
+
+What changed in between was general (counts named by 'num', money that comes and goes with its count, rates read by
+their own window), but it was found by looking at these networks' mistakes; the held-out figures are the cleaner ones.
+
 Held-out reports. Eight composed reports of other networks were fixed, with their truth, before the proposals were
 written, and first measured after they were: mean F1 0.929 (0.892 with each report's own headers removed from the
 ontology). Two changes since were made because of them: a rate's name in front of every header (cpc_clicks) is the

@@ -152,6 +152,17 @@ def test_a_unit_in_the_header_is_divided_away_and_an_unlikely_one_is_asked_about
     assert "are these cents or micros?" in propose_mapping(silent).to_yaml()
 
 
+def test_one_amount_in_two_currencies_and_a_revenue_that_is_a_cost_are_pointed_out() -> None:
+    report = report_named("citrus_like").frame
+    in_euro = (pl.col("adspend").cast(float) * 0.9).round(2).cast(pl.String).alias("adspend local")
+    assert (
+        "'adspend local' is 0.9 times this in every row"
+        in propose_mapping(report.with_columns(in_euro)).to_yaml()
+    )
+    billed = report.select("ingressedDate", "imps", "clicks", pl.col("adspend").alias("revenue"))
+    assert "would be the advertiser's cost" in propose_mapping(billed).to_yaml()
+
+
 def test_placement_values_get_the_rmis_value_that_their_words_speak_for(tmp_path: Path) -> None:
     text = propose_mapping(written(report_named("brazilian_retailer"), tmp_path)).to_yaml()
     assert yaml.safe_load(text)["columns"]["placement_type"]["values"] == {

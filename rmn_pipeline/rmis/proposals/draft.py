@@ -7,8 +7,7 @@ mapping language accepts it, so a draft with an open question cannot be loaded b
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -16,13 +15,11 @@ import yaml
 
 from rmn_pipeline.feeds import AS_OF_PATTERN
 from rmn_pipeline.rmis.models import RMISRecord, enumerated_values
-from rmn_pipeline.rmis.proposals.assignment import Assignment
-from rmn_pipeline.rmis.proposals.evidence import Table
-from rmn_pipeline.rmis.proposals.notation import DateChoice
-from rmn_pipeline.rmis.proposals.profiles import ColumnProfile, placement_of, table_decimal_mark
-from rmn_pipeline.rmis.proposals.relations import median_quotient
-from rmn_pipeline.rmis.proposals.sampling import Sample, report_glob
-from rmn_pipeline.rmis.proposals.targets import KEYS, MEASURES, SKU_FIELDS
+from rmn_pipeline.rmis.proposals.basis import DraftBasis, named
+from rmn_pipeline.rmis.proposals.profiles import placement_of, table_decimal_mark
+from rmn_pipeline.rmis.proposals.remarks import remarks
+from rmn_pipeline.rmis.proposals.sampling import report_glob
+from rmn_pipeline.rmis.proposals.targets import KEYS, MEASURES, SKU_FIELDS, UNIT_DIVISORS
 
 TODO = "TODO"
 _ORDER = (
@@ -36,36 +33,9 @@ _ORDER = (
     "currency",
 )
 _MOST_VALUES = 40
-_MOST_ALTERNATIVES = 6
-_DIVISORS = {"micros": 1e6, "millis": 1e3, "cents": 1e2}
-_UNLIKELY_CPC = 500.0
 _SYMBOLS = {"€": "EUR", "£": "GBP", "R$": "BRL", "₹": "INR", "Rs": "INR", "zł": "PLN", "₺": "TRY"}
 _ISO_IN_HEADER = re.compile(r"(?<![A-Za-z])(?:USD|EUR|GBP|CAD|AUD|INR|BRL|MXN|CHF|SEK|PLN|JPY)(?![A-Za-z])")
 _GTIN_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What a draft is written from."""
-
-    sample: Sample
-    table: Table
-    assignment: Assignment
-    dates: DateChoice | None
-
-    def places(self, target: str) -> list[int]:
-        """The columns that were chosen for a target, the best first."""
-        chosen = [place for place, name in enumerate(self.assignment.targets) if name == target]
-        return sorted(chosen, key=lambda place: -self.assignment.confidence[place])
-
-    def header(self, place: int) -> str:
-        """A column's name as sent."""
-        return self.table.readings[place].header
-
-    def profile(self, target: str) -> ColumnProfile | None:
-        """The values of the first column that was chosen for a target."""
-        places = self.places(target)
-        return self.table.profiles[places[0]] if places else None
 
 
 class _OneLine(yaml.SafeDumper):
@@ -95,11 +65,7 @@ def _comment(text: str) -> str:
     return "# " + " ".join(text.split())
 
 
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in names)
-
-
-def write_draft(draft: Draft, retailer_id: str | None) -> str:
+def write_draft(draft: DraftBasis, retailer_id: str | None) -> str:
     """The draft as YAML text."""
     sections = (
         _head(draft, retailer_id),
@@ -113,7 +79,7 @@ def write_draft(draft: Draft, retailer_id: str | None) -> str:
     return "\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _head(draft: Draft, retailer_id: str | None) -> list[str]:
+def _head(draft: DraftBasis, retailer_id: str | None) -> list[str]:
     network = _todo("the network's name, e.g. the platform that the report comes from")
     return [
         "# A proposal, made from one report's headers and values. Check every line; answer every TODO.",
@@ -121,7 +87,7 @@ def _head(draft: Draft, retailer_id: str | None) -> list[str]:
         *(
             [
                 _comment(
-                    f"The archive holds more, which was not looked at: {_named(draft.sample.other_sources)}."
+                    f"The archive holds more, which was not looked at: {named(draft.sample.other_sources)}."
                 )
             ]
             if draft.sample.other_sources
@@ -134,7 +100,7 @@ def _head(draft: Draft, retailer_id: str | None) -> list[str]:
     ]
 
 
-def _source(draft: Draft) -> list[str]:
+def _source(draft: DraftBasis) -> list[str]:
     sample = draft.sample
     name = sample.file_name
     files = report_glob(name) if name else _todo("glob on the report files' names")
@@ -152,18 +118,18 @@ def _source(draft: Draft) -> list[str]:
     return [*lines, ""]
 
 
-def _numbers(draft: Draft) -> list[str]:
+def _numbers(draft: DraftBasis) -> list[str]:
     mark = table_decimal_mark(draft.table.frame)
     thousands = {
         profile.notation.thousands_mark
         for profile in draft.table.profiles
         if profile.notation is not None and profile.notation.thousands_mark
     }
-    told = f"decimal mark {mark!r}" + (f", thousands {_named(sorted(thousands))}" if thousands else "")
+    told = f"decimal mark {mark!r}" + (f", thousands {named(sorted(thousands))}" if thousands else "")
     return [_comment(f"Numbers of this report: {told}."), ""] if mark == "," or thousands else []
 
 
-def _columns(draft: Draft, retailer_id: str | None) -> list[str]:
+def _columns(draft: DraftBasis, retailer_id: str | None) -> list[str]:
     lines = ["columns:"]
     for target in _ORDER:
         places = draft.places(target)
@@ -173,21 +139,21 @@ def _columns(draft: Draft, retailer_id: str | None) -> list[str]:
     if any(described.values()):
         lines.append("# Product attributes in this report; they belong in the retailer's catalog:")
         lines += [
-            _comment(f"  {target.removeprefix('sku_dim.')}: {_named(map(draft.header, places))}")
+            _comment(f"  {target.removeprefix('sku_dim.')}: {named(map(draft.header, places))}")
             for target, places in described.items()
             if places
         ]
     return [*lines, *_left_out(draft), ""]
 
 
-def _column(draft: Draft, target: str, places: Sequence[int], retailer_id: str | None) -> list[str]:
+def _column(draft: DraftBasis, target: str, places: Sequence[int], retailer_id: str | None) -> list[str]:
     headers = [draft.header(place) for place in places]
     # A retailer's name says more than its number, and one number under two names is read once.
     if target == "retailer_id":
         headers = [header for header in headers if "name" in header.lower()] or headers
     rule: dict[str, Any] = {"from": headers[0] if len(headers) == 1 else headers}
     rule |= _typed(draft, target, places[0])
-    notes = [f"  {_comment(note)}" for note in _notes(draft, target, places)]
+    notes = [f"  {_comment(note)}" for note in remarks(draft, target, places)]
     values = _value_map(draft, target, places[0], retailer_id)
     if values is None:
         return [*notes, f"  {target}: {_flow(rule)}"]
@@ -201,7 +167,7 @@ def _column(draft: Draft, target: str, places: Sequence[int], retailer_id: str |
     ]
 
 
-def _typed(draft: Draft, target: str, place: int) -> dict[str, Any]:
+def _typed(draft: DraftBasis, target: str, place: int) -> dict[str, Any]:
     if target == "date":
         return {"type": "date", "format": _date_format(draft)}
     if target not in MEASURES:
@@ -214,13 +180,13 @@ def _typed(draft: Draft, target: str, place: int) -> dict[str, Any]:
         typed["decimal_mark"] = ","
     if notation is not None and notation.thousands_mark is not None:
         typed["thousands_mark"] = notation.thousands_mark
-    for unit, divisor in _DIVISORS.items():
+    for unit, divisor in UNIT_DIVISORS.items():
         if draft.table.readings[place].has(unit):
-            typed["divide_by"] = int(divisor)
+            typed["divide_by"] = divisor
     return typed
 
 
-def _date_format(draft: Draft) -> Any:
+def _date_format(draft: DraftBasis) -> Any:
     dates = draft.dates
     if dates is None or dates.format is None:
         return _todo("the dates' format, e.g. %Y-%m-%d")
@@ -229,57 +195,7 @@ def _date_format(draft: Draft) -> Any:
     return _todo(f"{dates.format} or {' or '.join(dates.alternatives)}: {dates.reason}")
 
 
-def _notes(draft: Draft, target: str, places: Sequence[int]) -> list[str]:
-    """What a person should know about a choice: how sure it is, and what else could stand there."""
-    several = " One number under several names; the first that is there is used." if len(places) > 1 else ""
-    notes = [f"Confidence {draft.assignment.confidence[places[0]]:.2f}." + several * (target in MEASURES)]
-    if target == "date" and draft.dates is not None:
-        notes.append(f"Format: {draft.dates.reason}.")
-        notes += _period(draft, places[0])
-    others = draft.assignment.alternatives.get(target, ())[:_MOST_ALTERNATIVES]
-    if others and target != "date":
-        notes.append("Not taken: " + ", ".join(_alternative(draft, place) for place in others) + ".")
-    if target == "cost" and (unit := _odd_unit(draft, places[0])):
-        notes.append(unit)
-    if (profile := draft.table.profiles[places[0]]).negative_share and target in MEASURES:
-        low = float(profile.finite.min())
-        notes.append(
-            f"Negative values are there (down to {low:g}): corrections add up under `repeats: corrections`."
-        )
-    return notes
-
-
-def _period(draft: Draft, start: int) -> list[str]:
-    """Rows that run from one day to a later one are no daily facts."""
-    for place, reading in enumerate(draft.table.readings):
-        ends = reading.has("date_end") and reading.has("date", "date_weak")
-        if ends and draft.table.profiles[place].dates.is_date:
-            first, last = draft.table.frame[draft.header(start)], draft.table.frame[reading.header]
-            if not (first == last).all():
-                return [f"Rows run on to {reading.header!r}: ask the network for one row per day."]
-    return []
-
-
-def _alternative(draft: Draft, place: int) -> str:
-    window = draft.table.readings[place].window_days
-    chosen = draft.assignment.window_days
-    told = f" ({window} day{'s' * (window != 1)})" if window is not None and window != chosen else ""
-    return f"{draft.header(place)!r}{told}"
-
-
-def _odd_unit(draft: Draft, place: int) -> str | None:
-    clicks = draft.places("clicks")
-    each = median_quotient(draft.table.numbers, place, clicks[0]) if clicks else None
-    if (
-        each is None
-        or each < _UNLIKELY_CPC
-        or any(draft.table.readings[place].has(unit) for unit in _DIVISORS)
-    ):
-        return None
-    return f"One click costs {each:,.0f}: are these cents or micros? Then add divide_by: 100 or 1000000."
-
-
-def _value_map(draft: Draft, target: str, place: int, retailer_id: str | None) -> dict[str, Any] | None:
+def _value_map(draft: DraftBasis, target: str, place: int, retailer_id: str | None) -> dict[str, Any] | None:
     distinct = draft.table.profiles[place].distinct[:_MOST_VALUES]
     if target == "placement_type":
         allowed = " | ".join(enumerated_values(RMISRecord, "placement_type"))
@@ -294,18 +210,18 @@ def _value_map(draft: Draft, target: str, place: int, retailer_id: str | None) -
     return None
 
 
-def _retailer_names(draft: Draft) -> tuple[str, ...]:
+def _retailer_names(draft: DraftBasis) -> tuple[str, ...]:
     places = draft.places("retailer_id")
     by_name = [place for place in places if "name" in draft.header(place).lower()] or places
     return draft.table.profiles[by_name[0]].distinct[:_MOST_VALUES]
 
 
-def _left_out(draft: Draft) -> list[str]:
+def _left_out(draft: DraftBasis) -> list[str]:
     unused = [draft.header(place) for place, target in enumerate(draft.assignment.targets) if target is None]
-    return [_comment(f"Left out: {_named(unused)}.")] if unused else []
+    return [_comment(f"Left out: {named(unused)}.")] if unused else []
 
 
-def _sku(draft: Draft) -> list[str]:
+def _sku(draft: DraftBasis) -> list[str]:
     places = draft.places("sku_id")
     if not places:
         question = _todo("the product column; without one the report cannot become SKU-level events")
@@ -325,7 +241,7 @@ def _sku(draft: Draft) -> list[str]:
     return [_comment(f"Confidence {confidence:.2f}; {told}."), f"sku: {_flow(rule)}", ""]
 
 
-def _constants(draft: Draft) -> list[str]:
+def _constants(draft: DraftBasis) -> list[str]:
     mapped = {target for target in draft.assignment.targets if target is not None}
     lines = ["constants:"]
     for name in ("currency", "placement_type", *MEASURES):
@@ -343,7 +259,7 @@ def _constants(draft: Draft) -> list[str]:
     return [*lines, ""]
 
 
-def _missing(draft: Draft, name: str) -> Any:
+def _missing(draft: DraftBasis, name: str) -> Any:
     if name == "currency":
         return _currency(draft)
     if name == "placement_type":
@@ -351,7 +267,7 @@ def _missing(draft: Draft, name: str) -> Any:
     return _todo(f"the report has no {name}; 0 only if that is true")
 
 
-def _currency(draft: Draft) -> Any:
+def _currency(draft: DraftBasis) -> Any:
     texts = [
         text
         for target in ("cost", "revenue")
@@ -369,7 +285,7 @@ def _currency(draft: Draft) -> Any:
     return _todo(f"the account's currency, ISO 4217{dollars}")
 
 
-def _conversion_unit(draft: Draft) -> Any:
+def _conversion_unit(draft: DraftBasis) -> Any:
     places = draft.places("conversions")
     if places:
         reading = draft.table.readings[places[0]]
@@ -380,7 +296,7 @@ def _conversion_unit(draft: Draft) -> Any:
     return _todo(" | ".join(enumerated_values(RMISRecord, "conversion_unit")))
 
 
-def _revenue_scope(draft: Draft) -> Any:
+def _revenue_scope(draft: DraftBasis) -> Any:
     places = draft.places("revenue")
     if places:
         reading = draft.table.readings[places[0]]
@@ -391,7 +307,7 @@ def _revenue_scope(draft: Draft) -> Any:
     return _todo("total | same_sku: are sales of other products in it?")
 
 
-def _attribution(draft: Draft) -> Any:
+def _attribution(draft: DraftBasis) -> Any:
     window = draft.assignment.window_days
     told = (
         f"the chosen columns are {window}-day ones, e.g. click_{window}d"
@@ -401,13 +317,13 @@ def _attribution(draft: Draft) -> Any:
     return _todo(f"{told}; ask the network for its model")
 
 
-def _natural_key(draft: Draft) -> list[str]:
+def _natural_key(draft: DraftBasis) -> list[str]:
     mapped = set(draft.assignment.targets)
     optional = [name for name in (*KEYS, "placement_type") if name in mapped]
     return ["retailer_id", "date", *optional, "sku_id"]
 
 
-def _keys_and_rules(draft: Draft) -> list[str]:
+def _keys_and_rules(draft: DraftBasis) -> list[str]:
     question = _todo("days for which the network may still change a day; null where it does not say")
     lines = [f"restatement_window_days: {_flow(question)}"]
     repeated = _repeated_keys(draft)
@@ -422,13 +338,13 @@ def _keys_and_rules(draft: Draft) -> list[str]:
     return [*lines, "", "rules:", *(f"  - {_flow(rule)}" for rule in _rules(draft))]
 
 
-def _repeated_keys(draft: Draft) -> int:
+def _repeated_keys(draft: DraftBasis) -> int:
     names = [draft.header(draft.places(name)[0]) for name in _natural_key(draft) if draft.places(name)]
     frame = draft.table.frame
     return frame.height - frame.select(pl.struct(names).n_unique()).item() if names else 0
 
 
-def _rules(draft: Draft) -> list[dict[str, Any]]:
+def _rules(draft: DraftBasis) -> list[dict[str, Any]]:
     mapped = set(draft.assignment.targets)
     rules: list[dict[str, Any]] = [
         {"check": "range", "field": name, "min": 0}

@@ -82,6 +82,11 @@ def _for_unknown_words(reading: HeaderReading, score: float) -> float:
     return min(_PER_UNKNOWN_WORD * len(reading.unknown), _MOST_FOR_UNKNOWN_WORDS)
 
 
+def is_part(reading: HeaderReading) -> bool:
+    """Whether the header's qualifiers make its measure a part of itself, or another one."""
+    return _penalty(reading) > 0
+
+
 def _penalty(reading: HeaderReading) -> float:
     penalty = sum(cost for sense, cost in _QUALIFIERS.items() if reading.has(sense))
     if reading.has("budget") and not reading.has("consumed"):

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from rmn_pipeline.rmis.proposals.assignment import Assignment, assign
-from rmn_pipeline.rmis.proposals.draft import Draft, write_draft
+from rmn_pipeline.rmis.proposals.basis import DraftBasis
+from rmn_pipeline.rmis.proposals.draft import write_draft
 from rmn_pipeline.rmis.proposals.evidence import (
     Evidence,
     Table,
@@ -45,11 +46,11 @@ class MappingProposal:
     date_format: str | None
     window_days: int | None
     reasons: dict[str, tuple[str, ...]]
-    draft: Draft = field(repr=False, compare=False)
+    basis: DraftBasis = field(repr=False, compare=False)
 
     def to_yaml(self, retailer_id: str | None = None) -> str:
         """A draft of mapping.yaml. Every decision that is left to a person is a TODO, which does not load."""
-        return write_draft(self.draft, retailer_id)
+        return write_draft(self.basis, retailer_id)
 
 
 def propose_mapping(
@@ -81,7 +82,7 @@ def propose_mapping(
         date_format=dates.format if dates is not None and dates.is_certain else None,
         window_days=assignment.window_days,
         reasons=_reasons(headers, evidence, assignment),
-        draft=Draft(sample, table, assignment, dates),
+        basis=DraftBasis(sample, table, assignment, dates),
     )
 
 

@@ -20,6 +20,8 @@ _FEWEST_ROWS = 3
 _FITTING_SHARE = 0.9
 # Reports hold faults: one row in fifty may break what the others keep.
 _HOLDING_SHARE = 0.98
+# Amounts are rounded before and after they are converted.
+_SAME_FACTOR = 0.02
 # A rounded rate fits many quotients; one that is known to less than this is no evidence.
 _COARSEST = 0.05
 # Which measures a rate is made of: numerator, denominator.
@@ -191,3 +193,16 @@ def median_quotient(numbers: Numbers, money: int, count: int) -> float | None:
         return None
     usable = np.isfinite(top) & np.isfinite(below) & (below > 0) & (top > 0)
     return float(np.median(top[usable] / below[usable])) if usable.any() else None
+
+
+def constant_quotient(numbers: Numbers, top: int, below: int) -> float | None:
+    """The factor between two columns, where it is the same in every row: one amount in two currencies or units."""
+    first, second = numbers.column(top), numbers.column(below)
+    if first is None or second is None:
+        return None
+    usable = np.isfinite(first) & np.isfinite(second) & (first != 0) & (second != 0)
+    if np.unique(second[usable]).size < _FEWEST_ROWS:
+        return None
+    quotients = first[usable] / second[usable]
+    middle = float(np.median(quotients))
+    return middle if np.mean(np.abs(quotients / middle - 1) < _SAME_FACTOR) >= _HOLDING_SHARE else None

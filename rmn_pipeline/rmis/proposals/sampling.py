@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
 import polars as pl
 
@@ -13,6 +14,8 @@ from rmn_pipeline.rmis.errors import HarmonizeError
 
 SAMPLE_ROWS = 1000
 _ADDED_BY_READERS = ("source_file", "source_row", "source_line", "source_total", "source_problem")
+_CODE_PAGE = "cp1252"
+_DETECTED = "auto"
 _FORMATS: dict[str, FileFormat] = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -57,17 +60,29 @@ def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sample_file(path: Path) -> Sample:
-    spec = ReportFormat(_format_of(path))
+    file_format = _format_of(path)
     try:
-        return _read(path, spec, guessed=False)
+        return _read(path, ReportFormat(file_format), guessed=False)
     except FeedError as error:
-        if "utf-8" not in str(error).casefold():
-            raise
         # Older exports are mostly in the Windows code page; the draft says that this is a guess.
-        return _read(path, ReportFormat(_format_of(path), encoding="cp1252"), guessed=True)
+        guess = _read_in_code_page(path, file_format)
+        if guess is None:
+            raise error
+        return guess
+
+
+def _read_in_code_page(path: Path, file_format: FileFormat) -> Sample | None:
+    """The report read as Windows text; None where that makes no sense of it either."""
+    try:
+        sample = _read(path, ReportFormat(file_format, encoding=_CODE_PAGE), guessed=True)
+    except FeedError:
+        return None
+    return sample if all(name.isprintable() for name in sample.frame.columns) else None
 
 
 def _format_of(path: Path) -> FileFormat:
+    if _DETECTED in get_args(FileFormat):
+        return cast(FileFormat, _DETECTED)
     suffixes = [suffix for suffix in path.suffixes if suffix in _FORMATS]
     if not suffixes:
         raise HarmonizeError(f"{path}: the format cannot be told from the name; known: {', '.join(_FORMATS)}")
@@ -79,12 +94,13 @@ def _read(path: Path, spec: ReportFormat, *, guessed: bool) -> Sample:
     source = sources[0]
     batch = next(iter(source.batches(SAMPLE_ROWS)))
     rows = batch.filter(~pl.col("source_total")) if "source_total" in batch.columns else batch
+    facts = source.facts
     return Sample(
         _as_text(rows),
         file_name=path.name,
-        format=spec.format,
-        encoding=spec.encoding,
+        format=getattr(facts, "format", None) or spec.format,
+        encoding=spec.encoding if guessed else facts.encoding,
         encoding_is_guessed=guessed,
-        delimiter=source.facts.delimiter,
+        delimiter=facts.delimiter,
         other_sources=tuple(other.name for other in sources[1:]),
     )

@@ -262,6 +262,12 @@ def test_a_vote_for_none_speaks_against_every_field_and_unknown_fields_are_ignor
     assert propose_mapping(report, vote=lambda header, values: {"moonphase": 1.0}).columns["outlay"] == "cost"
 
 
+@pytest.mark.parametrize("probability", [float("nan"), -0.1, 1.2])
+def test_a_vote_that_is_no_probability_is_refused_with_the_column(probability: float) -> None:
+    with pytest.raises(HarmonizeError, match="'spend' is no probability"):
+        propose_mapping(columns(spend=SPEND), vote=lambda header, values: {"cost": probability})
+
+
 def test_a_vote_sees_every_header_with_at_most_three_of_its_values() -> None:
     seen: dict[str, list[str]] = {}
 

@@ -17,7 +17,6 @@ MEASURE_SENSES = frozenset(
 _NAMED_RATES = frozenset(
     ("rate_ctr", "rate_cpc", "rate_cpm", "rate_roas", "rate_acos", "rate_cpo", "rate_cvr", "rate_aov")
 )
-_RATE_SENSES = _NAMED_RATES | {"rate", "per", "average"}
 _ORDER_LIKE = frozenset(("orders", "conversions", "sale", "units"))
 # Words that say of what kind something is, but not what it is.
 _SAYS_NOTHING = frozenset(("neutral", "total", "all", "advertised", "ad", "same", "halo", "direct"))

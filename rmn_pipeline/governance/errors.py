@@ -29,9 +29,9 @@ class CopyPolicyError(GovernanceError):
     """A network's rule file, or a retailer's copy section, that is missing, unreadable or contradicts itself."""
 
 
-class CopyNotMendable(GovernanceError):
+class CopyNotMendableError(GovernanceError):
     """Ad copy whose violations no computed suggestion can mend: a person has to write it anew."""
 
 
-class ExportRefused(GovernanceError):
+class ExportRefused(GovernanceError):  # noqa: N818 - what it says is that the export was refused
     """A table or file that may not leave the pipeline: what was found, where, and how to mend it."""

@@ -155,6 +155,16 @@ _HELD_OUT: tuple[Line, ...] = (
 )
 
 
+def retail_texts(count: int, seed: int) -> list[str]:
+    """Draw texts as a feed's text columns hold them: six titles and two campaign names to two lines of the above."""
+    rng = Random(f"{seed}:retail")
+    forms = (title, title, title, title, title, title, _campaign, _campaign)
+    return [
+        (forms[number % 10] if number % 10 < len(forms) else rng.choice(_DEVELOPMENT))(rng)
+        for number in range(count)
+    ]
+
+
 def clean_retail_lines(split: Split, count: int, seed: int) -> list[str]:
     """Draw lines without personal data, every form equally often."""
     forms = _DEVELOPMENT if split == "development" else _HELD_OUT

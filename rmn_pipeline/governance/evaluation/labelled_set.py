@@ -114,16 +114,23 @@ def clean_texts(split: Split, count: int = CLEAN_LINES, seed: int = DEFAULT_SEED
     return [LabelledText(line, (), "clean") for line in clean_retail_lines(split, count, seed)]
 
 
+def labelled_text(
+    rng: Random, group: str, split: Split, *, value: str, cued: bool, lead: str = ""
+) -> LabelledText:
+    """Put a value into one of the split's sentences; `cued` ones say what they hold, `lead` is no part of the value."""
+    entity_type = group.partition("/")[0]
+    sentence = rng.choice(_CUED[entity_type][split] if cued else _NEUTRAL[split])
+    before, after = (_fill(rng, part) for part in sentence.split("{x}"))
+    start = len(before) + len(lead)
+    label = Label(start, start + len(value), entity_type)
+    return LabelledText(f"{before}{lead}{value}{after}", (label,), group)
+
+
 def _draw(group: str, split: Split, number: int, seed: int) -> LabelledText:
     rng = Random(f"{seed}:{split}:{group}:{number}")
-    entity_type = group.partition("/")[0]
-    cued = group in _ALWAYS_CUED or number % 2 == 1
-    sentence = rng.choice(_CUED[entity_type][split] if cued else _NEUTRAL[split])
     drawn = draw_value(rng, group, split)
-    before, after = (_fill(rng, part) for part in sentence.split("{x}"))
-    start = len(before) + len(drawn.lead)
-    label = Label(start, start + len(drawn.value), entity_type)
-    return LabelledText(f"{before}{drawn.lead}{drawn.value}{after}", (label,), group)
+    cued = group in _ALWAYS_CUED or number % 2 == 1
+    return labelled_text(rng, group, split, value=drawn.value, cued=cued, lead=drawn.lead)
 
 
 def _fill(rng: Random, part: str) -> str:

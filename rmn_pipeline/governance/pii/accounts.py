@@ -11,12 +11,15 @@ from rmn_pipeline.governance.pii.spans import PiiSpan
 
 ENTITY = "IBAN_CODE"
 _SCORE = 1.0
-_BEGIN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
+_BEGIN = re.compile(r"(?<![A-Za-z0-9-])[A-Za-z]{2}\d{2}(?=[ -]?[A-Za-z0-9])")
 
 
 def find_ibans(text: str) -> Iterator[PiiSpan]:
     """IBANs in a plain text."""
     for match in presidio_matches("iban", text):
+        if text[match.start - 1 : match.start] == "-":
+            # The tail of a UUID.
+            continue
         yield PiiSpan(match.start, match.end, ENTITY, _SCORE)
     for found in _BEGIN.finditer(text):
         end = _end_of_iban(text, found.start())
@@ -33,7 +36,7 @@ def _end_of_iban(text: str, start: int) -> int | None:
         char = text[place]
         if char.isascii() and char.isalnum():
             compact += char.upper()
-        elif char not in " -":
+        elif char not in " -" or text[place - 1] in " -":
             return None
         place += 1
     ends_here = place == len(text) or not text[place].isalnum()

@@ -44,11 +44,12 @@ def _digits(text: str, start: int, end: int) -> str:
 
 def _judged(text: str, start: int, end: int) -> Iterator[PiiSpan]:
     digits = _digits(text, start, end)
-    if not digits or not is_card_number(digits):
+    if not digits:
         return
     cue = cue_before(text, start)
     if cue == "card":
         yield PiiSpan(start, end, ENTITY, _CUED_SCORE)
+    if cue == "card" or not is_card_number(digits):
         return
     is_grouped = end - start > len(digits)
     is_reports_own = cue in ("report", "device") or is_counted(text, end) or is_product_code(digits)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Cue = Literal["phone", "card", "ssn", "device", "ip", "version", "report"]
+Cue = Literal["dial", "phone", "card", "ssn", "device", "ip", "version", "report"]
 
 _WINDOW_BEFORE = 48
 _WINDOW_AFTER = 28
@@ -41,12 +41,15 @@ _CUES: tuple[tuple[Cue, str], ...] = (
         "card",
         r"cards?|credit|debit|visa|master ?card|amex|american express|discover|jcb|diners|maestro|cc|pan",
     ),
+    # Said of a number that somebody dials, whatever its shape …
     (
-        "phone",
-        r"(?:tele)?phones?|tel|cell(?:phone)?|mobile|call(?:back|ed|ing)?|fax|sms|text(?:ed)?|txt|whatsapp|contact|"
-        r"reach(?: (?:me|us|him|her|them|out))|ring|rang|dial|hotline|voicemail|telefon|handy|"
-        r"(?:day|night)time number|my number",
+        "dial",
+        r"(?:tele)?phones?|tel|fax|whatsapp|dial|ring|rang|hotline|voicemail|telefon|handy|my number|sms|"
+        r"call(?:ed|ing)? (?:me|us|him|her|them|back)|please call|text (?:me|us|him|her|them)|"
+        r"reach(?: (?:me|us|him|her|them|out|the \w+))",
     ),
+    # … and words that also name a screen or an advertisement: only with a number that is one by some country's plan.
+    ("phone", r"cell(?:phone)?|mobile|call(?:back|ed|ing)?|text(?:ed)?|txt|contact"),
     ("version", r"versions?|ver|v|sdk|build|firmware|release|ios|android|chrome|safari|os|api|app"),
     ("ip", r"ip(?:v[46])?|host|src|dst|visitor|client|server|address"),
     ("report", "|".join(f"(?:{words})" for words in _REPORT_WORDS)),

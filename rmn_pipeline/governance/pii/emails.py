@@ -31,8 +31,37 @@ _MAIL_HOSTS = re.compile(
 )
 # "on sale at brand dot com" and "deals @ shop.com" name a shop, not a mailbox.
 _SHOP_WORDS = frozenset(
-    "available buy deal deals exclusively find get here it join meet more new now offer on online only order out "
-    "price sale save see shop shopping sold stop today try us visit".split()
+    {
+        "available",
+        "buy",
+        "deal",
+        "deals",
+        "exclusively",
+        "find",
+        "get",
+        "here",
+        "it",
+        "join",
+        "meet",
+        "more",
+        "new",
+    }
+    | {
+        "now",
+        "offer",
+        "on",
+        "online",
+        "only",
+        "order",
+        "out",
+        "price",
+        "sale",
+        "save",
+        "see",
+        "shop",
+        "shopping",
+    }
+    | {"sold", "stop", "today", "try", "us", "visit"}
 )
 
 

@@ -8,22 +8,27 @@ their gate, so a text at which every gate stays shut holds nothing that they wou
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from rmn_pipeline.governance.pii.normalize import ENCODED
+from rmn_pipeline.governance.pii.street_words import (
+    FRENCH_STREET_WORDS,
+    SOUTHERN_STREET_WORDS,
+    STREET_ENDINGS,
+    STREET_WORDS,
+)
 
 # A digit as scanners misread it: one of its look-alikes, or itself.
 DIGIT_LIKE = r"[0-9OoQDIl|!iZzSsGbBgq]"
 
-STREET_WORDS = (
-    r"street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|court|ct|place|pl|terrace|ter|way|parkway|pkwy|"
-    r"circle|cir|highway|hwy|square|sq|trail|trl|alley|crescent|cres|close|loop|plaza"
-)
-FOREIGN_STREET_WORDS = r"rue|chemin|impasse|quai|allee|calle|avenida|avda|paseo|via|viale|piazza|corso|rua"
-STREET_ENDINGS = r"strasse|str\.|weg|platz|gasse|allee"
+_NEVER = r"(?!)"
+
+
+def _scoped(pattern: str) -> str:
+    """The pattern with its leading flag bound to itself, so that it can stand in an alternation."""
+    return f"(?i:{pattern.removeprefix('(?i)')})" if pattern.startswith("(?i)") else pattern
 
 
 @dataclass(frozen=True)
@@ -31,15 +36,25 @@ class Gate:
     """Opens for a text in which all patterns of any one condition are found."""
 
     conditions: tuple[tuple[str, ...], ...]
-    _compiled: tuple[tuple[re.Pattern[str], ...], ...] = field(init=False, repr=False, compare=False)
+    # Conditions of one pattern are one search together; the others need one search per pattern.
+    _alone: re.Pattern[str] = field(init=False, repr=False, compare=False)
+    _together: tuple[tuple[re.Pattern[str], ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        compiled = tuple(tuple(re.compile(pattern) for pattern in patterns) for patterns in self.conditions)
-        object.__setattr__(self, "_compiled", compiled)
+        alone = "|".join(f"(?:{_scoped(patterns[0])})" for patterns in self.conditions if len(patterns) == 1)
+        together = tuple(
+            tuple(re.compile(pattern) for pattern in patterns)
+            for patterns in self.conditions
+            if len(patterns) > 1
+        )
+        object.__setattr__(self, "_alone", re.compile(alone or _NEVER))
+        object.__setattr__(self, "_together", together)
 
     def opens(self, text: str) -> bool:
         """Whether a recognizer behind this gate has to look at the (plain) text."""
-        return any(all(pattern.search(text) for pattern in patterns) for patterns in self._compiled)
+        if self._alone.search(text):
+            return True
+        return any(all(pattern.search(text) for pattern in patterns) for patterns in self._together)
 
     def expression(self, texts: pl.Expr) -> pl.Expr:
         """The same over a column of texts."""
@@ -57,16 +72,17 @@ EMAIL_GATE = Gate(
         (r"(?i)\bat +[a-z]+\.[a-z]",),
     )
 )
-# Nine digits, each at most three other signs away from the next: the shortest phone, a bare SSN, any card.
-NUMBER_GATE = Gate(((r"(?:[0-9][^0-9A-Za-z]{0,3}){8}[0-9]",),))
+# Eight digits, each at most three other signs away from the next: the shortest phone; bare SSNs and cards are longer.
+NUMBER_GATE = Gate(((r"(?:[0-9][^0-9A-Za-z]{0,3}){7}[0-9]",),))
 SSN_GATE = Gate(
     (
         (rf"{DIGIT_LIKE}{{3}}[ .-]{{1,3}}{DIGIT_LIKE}{{2}}[ .-]{{1,3}}{DIGIT_LIKE}{{4}}", r"[0-9]"),
         (r"[0-9]{9}",),
+        (r"[0-9]{5}-[0-9]{4}",),
+        (r"[0-9]{3}-[0-9]{6}",),
     )
-    + ((r"[0-9]{5}-[0-9]{4}",),)
 )
-IBAN_GATE = Gate(((r"[A-Za-z]{2}[0-9]{2}[ -]?(?:[A-Za-z0-9]{4}[ -]?){2}[A-Za-z0-9]{3}",),))
+IBAN_GATE = Gate(((r"[A-Za-z]{2}[0-9]{2}(?:[ -]?[A-Za-z0-9]){11}",),))
 IP_GATE = Gate(
     ((r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}",), (r"::",), (r"(?:[0-9A-Fa-f]{1,4}:){6}",))
 )
@@ -82,7 +98,11 @@ DEVICE_GATE = Gate(
 )
 STREET_GATE = Gate(
     (
-        (rf"(?i)\b(?:{STREET_WORDS}|{FOREIGN_STREET_WORDS})\b", r"[0-9]"),
+        # A house number, up to five words of a name, the kind of street …
+        (rf"(?i)[0-9][a-z]?(?:-[0-9]+)?,? (?:[a-z0-9.'-]+ ){{1,5}}(?:{STREET_WORDS})\b",),
+        # … or the kind first, as French and southern addresses have it.
+        (rf"(?i)[0-9](?: ?(?:bis|ter))?,? (?:{FRENCH_STREET_WORDS}) ",),
+        (rf"(?i)\b(?:{SOUTHERN_STREET_WORDS})\b.* [0-9]",),
         (rf"(?i)(?:{STREET_ENDINGS}) ?[0-9]",),
         (r"(?i)\bbox +[0-9]",),
     )
@@ -100,9 +120,23 @@ GATES: tuple[Gate, ...] = (
 _NOT_PLAIN = r"[^\x00-\x7F]|" + ENCODED
 
 
-def candidate_expression(column: str, gates: Iterable[Gate] = GATES) -> pl.Expr:
-    """Which texts of a column have to be looked at by `detect_pii`; all others hold nothing that it would find."""
+# All gates open: the mark of a text whose plain form has yet to be made.
+ALL_OPEN = (1 << len(GATES)) - 1
+
+
+def open_gates(text: str) -> int:
+    """Which gates a plain text opens: bit i for GATES[i]."""
+    return sum(1 << place for place, gate in enumerate(GATES) if gate.opens(text))
+
+
+def open_gates_expression(column: str) -> pl.Expr:
+    """The same over a column of texts as they are; 0 for a text in which `detect_pii` would find nothing.
+
+    A text that is not its own plain form gets `ALL_OPEN`: what its plain form opens is not known yet.
+    """
     texts = pl.col(column)
-    return pl.any_horizontal(
-        texts.str.contains(_NOT_PLAIN), *(gate.expression(texts) for gate in gates)
-    ).fill_null(False)
+    bits = pl.sum_horizontal(
+        gate.expression(texts).cast(pl.Int32) * (1 << place) for place, gate in enumerate(GATES)
+    )
+    is_encoded = texts.str.contains(_NOT_PLAIN)
+    return pl.when(is_encoded).then(pl.lit(ALL_OPEN, pl.Int32)).otherwise(bits).fill_null(0)

@@ -26,10 +26,12 @@ _NORTH_AMERICAN = re.compile(
     r"[2-9]\d\d(?P<second>[-. ]?)\d{4}" + _EXTENSION + r"(?![\w%]|[-.,]\d)",
     re.IGNORECASE,
 )
+# One sign, or brackets around a part; a slash between blanks separates two things.
+_BETWEEN = r"(?: ?\(|\)[ -]?| ?\(0\) ?|[ ./-])?"
 # A country code, or a trunk 0 and groups; what exactly they are is left to the number plans.
-_WITH_CODE = re.compile(r"(?<![\w$€£.,])(?:\+|00)[1-9](?:[ ./()-]{0,3}\d){7,14}(?![\w%]|[-.,]\d)")
-_NATIONAL = re.compile(r"(?<![\w$€£.,+-])\(?\d(?:[ ./()-]{0,2}\d){7,12}(?![\w%]|[-.,]\d)")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
+_WITH_CODE = re.compile(r"(?<![\w$€£.,])(?:\+|00)[1-9](?:" + _BETWEEN + r"\d){7,14}(?![\w%]|[-.,]\d)")
+_NATIONAL = re.compile(r"(?<![\w$€£.,+-])\(?\d(?:" + _BETWEEN + r"\d){7,12}(?![\w%]|[-.,]\d)")
+_NO_PHONE = re.compile(r"^\d{3}[- .]\d\d[- .]\d{4}$|\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 
 
 def find_phones(text: str) -> Iterator[PiiSpan]:
@@ -43,6 +45,8 @@ def find_phones(text: str) -> Iterator[PiiSpan]:
         for found in pattern.finditer(text):
             if any(found.start() < end and start < found.end() for start, end in taken):
                 continue
+            if _NO_PHONE.search(found.group()):
+                continue
             score = judge(text, found, cue_before(text, found.start()))
             if score:
                 taken.append(found.span())
@@ -53,15 +57,21 @@ def _is_reports_own(text: str, found: re.Match[str], cue: Cue | None) -> bool:
     return cue in ("report", "card", "device", "ssn") or is_counted(text, found.end())
 
 
+def _is_by_plan(number: str) -> bool:
+    """Whether the whole of `number` is a phone by some country's number plan."""
+    return any(match.end - match.start == len(number) for match in presidio_matches("phone", number))
+
+
 def _judge_north_american(text: str, found: re.Match[str], cue: Cue | None) -> float:
     if _is_reports_own(text, found, cue):
         return 0.0
-    if cue == "phone":
+    if cue in ("dial", "phone"):
         return _CUED_SCORE
     if found["area"] or found["mark"] in ("-", "/") or (found["mark"] == "." and found["second"] == "."):
         return _SCORE
     is_spaced = found["mark"] == " " and found["second"] in (" ", "-")
-    if found.group().startswith(("+", "001")):
+    is_bare = found.group().isdigit()
+    if found.group().startswith(("+", "001")) and not is_bare:
         return _SCORE
     # Three numbers in a row may as well be counts of a report: then there are more of them.
     return _WEAK_SCORE if is_spaced and not has_number_beside(text, *found.span()) else 0.0
@@ -70,24 +80,25 @@ def _judge_north_american(text: str, found: re.Match[str], cue: Cue | None) -> f
 def _judge_code(text: str, found: re.Match[str], cue: Cue | None) -> float:
     if _is_reports_own(text, found, cue):
         return 0.0
-    if found.group().startswith("00") and cue != "phone" and " " not in found.group():
+    is_cued = cue in ("dial", "phone")
+    if found.group().startswith("00") and not is_cued and " " not in found.group():
         # GTIN-14s of small products begin with zeros.
         return 0.0
-    number = re.sub(r"^00", "+", found.group())
-    if any(True for _ in presidio_matches("phone", number)):
-        return _CUED_SCORE if cue == "phone" else _SCORE
-    return _WEAK_SCORE if cue == "phone" else 0.0
+    if is_cued:
+        return _CUED_SCORE
+    return _SCORE if _is_by_plan(re.sub(r"^00", "+", found.group())) else _WEAK_SCORE
 
 
 def _judge_national(text: str, found: re.Match[str], cue: Cue | None) -> float:
-    if _is_reports_own(text, found, cue) or _DATE.search(found.group()):
+    number = found.group()
+    if _is_reports_own(text, found, cue):
         return 0.0
-    is_grouped = any(char in found.group() for char in " -/)")
-    has_trunk = found.group().lstrip("(").startswith("0") or found.group().startswith("(")
+    if cue == "dial":
+        return _CUED_SCORE
+    is_grouped = any(char in number for char in " -/)")
+    has_trunk = number.startswith(("0", "("))
     if cue != "phone" and not (is_grouped and has_trunk and not has_number_beside(text, *found.span())):
         return 0.0
-    if not any(
-        match.end - match.start == len(found.group()) for match in presidio_matches("phone", found.group())
-    ):
+    if not _is_by_plan(number):
         return 0.0
     return _CUED_SCORE if cue == "phone" else _WEAK_SCORE

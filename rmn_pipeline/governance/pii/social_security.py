@@ -20,7 +20,7 @@ _DAMAGED_SCORE = 0.7
 # Fewer true digits than this are a word or a lot code.
 _LEAST_DIGITS = 4
 
-_READ_AS = str.maketrans("OoQDIl|!iZzSsGbBgq", "000011111225566899"[:18])
+_READ_AS = str.maketrans("OoQDIl|!iZzSsGbBgq", "000011111225566899")
 _GROUPED = re.compile(
     rf"(?<![\w.|-])({DIGIT_LIKE}{{3}})(?P<mark> - |[ .-])({DIGIT_LIKE}{{2}})(?P=mark)({DIGIT_LIKE}{{4}})(?![\w|-]|\.\d)"
 )
@@ -47,7 +47,7 @@ def _judge_grouped(text: str, found: re.Match[str]) -> float:
     cue = cue_before(text, found.start())
     if cue == "ssn":
         return _CUED_SCORE
-    if cue in ("report", "phone", "card") or is_counted(text, found.end()) or read[0] == "9":
+    if cue in ("report", "card") or is_counted(text, found.end()) or read[0] == "9":
         return 0.0
     if found["mark"] in (" ", ".") and (is_damaged or has_number_beside(text, *found.span())):
         return 0.0

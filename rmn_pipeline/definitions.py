@@ -19,6 +19,7 @@ from rmn_pipeline.defs.assets.feeds import feed_assets, retailer_log_spec
 from rmn_pipeline.defs.assets.planning import clean_room_assets, planning_assets
 from rmn_pipeline.defs.assets.proposals import proposal_assets
 from rmn_pipeline.defs.assets.rmis import rmis_assets
+from rmn_pipeline.defs.assets.sku_matches import sku_match_assets
 from rmn_pipeline.defs.assets.training import training_set_assets
 from rmn_pipeline.defs.checks import build_checks
 from rmn_pipeline.defs.jobs import build_jobs
@@ -70,6 +71,7 @@ def build_defs(
             *feed_assets(retailers),
             *rmis_assets(retailers),
             *proposal_assets(),
+            *sku_match_assets(retailers),
             *clean_room_assets(retailers),
             *training_set_assets(partitions),
             *adapter_assets(partitions),

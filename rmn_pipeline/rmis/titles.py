@@ -49,6 +49,38 @@ WITHHELD_SCHEMA: dict[str, pl.DataType] = {
     "reason": pl.String(),
 }
 
+# What shops write where they have no id; a match would tie every such row to one product.
+_PLACEHOLDERS = frozenset(
+    {
+        *(
+            "unknown",
+            "n/a",
+            "na",
+            "none",
+            "null",
+            "nan",
+            "nil",
+            "other",
+            "others",
+            "test",
+            "tbd",
+            "undefined",
+        ),
+        *(
+            "missing",
+            "not available",
+            "not set",
+            "(not set)",
+            "not applicable",
+            "no id",
+            "various",
+            "multiple",
+        ),
+    }
+)
+# '77' is an item id somewhere; '999999' is one nowhere.
+_EMPTY_SIGNS, _REPEATED_SIGNS = "0-_.?#xX", 6
+
 
 @dataclass(frozen=True)
 class TitleMatches:
@@ -110,10 +142,17 @@ def _verdicts(unknown: pl.DataFrame, matcher: TitleMatcher) -> pl.DataFrame:
     return pl.DataFrame(verdicts, schema={**PROPOSALS_SCHEMA, "tie": pl.String()})
 
 
-def _withheld(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Item ids that one title leads to two products, or whose titles do not all lead to one.
+def _is_placeholder(native_id: str) -> bool:
+    """A word for no id, or one sign over and over: 999999999999, 000, --."""
+    if native_id.strip().casefold() in _PLACEHOLDERS:
+        return True
+    return len(set(native_id)) == 1 and (native_id[0] in _EMPTY_SIGNS or len(native_id) >= _REPEATED_SIGNS)
 
-    The latter are placeholders such as 'N/A', and ids that were given to another product later.
+
+def _withheld(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Item ids that are none, that one title leads to two products, or whose titles do not all lead to one.
+
+    The last are placeholders too, or ids that were given to another product later.
     """
     ids = verdicts.group_by("native_id", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("titles"),
@@ -121,10 +160,22 @@ def _withheld(verdicts: pl.DataFrame) -> pl.DataFrame:
         pl.col("sku_id").null_count().alias("unmatched"),
         pl.col("tie").drop_nulls().first().alias("tie"),
     )
+    empty = ids["native_id"].map_elements(_is_placeholder, return_dtype=pl.Boolean)
     disagreeing = (pl.col("products") > 1) | ((pl.col("products") == 1) & (pl.col("unmatched") > 0))
     told = pl.format("its titles lead to {} products, {} of them to none", "products", "unmatched")
-    reason = pl.when(disagreeing).then(told).otherwise("tie")
-    return ids.with_columns(reason.alias("reason")).drop_nulls("reason").select(*WITHHELD_SCHEMA)
+    reason = (
+        pl.when(pl.col("placeholder") & (pl.col("products") > 0))
+        .then(pl.lit("it is a placeholder, no item id"))
+        .when(disagreeing)
+        .then(told)
+        .otherwise("tie")
+    )
+    return (
+        ids.with_columns(empty.alias("placeholder"))
+        .with_columns(reason.alias("reason"))
+        .drop_nulls("reason")
+        .select(*WITHHELD_SCHEMA)
+    )
 
 
 def _with_rivals(proposals: pl.DataFrame) -> pl.DataFrame:

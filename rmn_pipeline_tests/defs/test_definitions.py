@@ -29,7 +29,7 @@ def test_loading_imports_neither_torch_nor_mlflow() -> None:
 
 def test_every_asset_of_the_chain_is_defined(definitions: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
-    expected = {*RETAILER_ASSETS, *BRAND_ASSETS, "retailer_log", "mapping_proposals"}
+    expected = {*RETAILER_ASSETS, *BRAND_ASSETS, "retailer_log", "mapping_proposals", "sku_match_proposals"}
     expected |= {name for kind in ADAPTER_KINDS for name in kind_assets(kind)}
     assert keys == expected
 

@@ -126,19 +126,26 @@ def test_a_title_that_fits_two_products_alike_is_withheld_with_both() -> None:
 
 def test_an_id_whose_titles_are_several_products_is_a_placeholder_and_is_withheld() -> None:
     rows = [
-        ("N/A", "Harvest Row Granola Honey, 6 ct"),
-        ("N/A", "Clearwell Dish Soap Rose, 16 oz"),
+        ("T-0", "Harvest Row Granola Honey, 6 ct"),
+        ("T-0", "Clearwell Dish Soap Rose, 16 oz"),
         ("N2", "Harvest Row Granola Vanilla 6 ct"),
         ("N2", "HARVEST ROW Vanilla Granola, 6 count"),
-        ("0", "Clearwell Hand Soap Rose 8 oz"),
-        ("0", "Something else entirely"),
+        ("T-1", "Clearwell Hand Soap Rose 8 oz"),
+        ("T-1", "Something else entirely"),
     ]
     matches = match_titles(unknown(*rows), CATALOG)
     assert matches.proposals.select("native_id", "sku_id").rows() == [("N2", "S1")]
     assert matches.withheld.rows() == [
-        ("N/A", 2, "its titles lead to 2 products, 0 of them to none"),
-        ("0", 2, "its titles lead to 1 products, 1 of them to none"),
+        ("T-0", 2, "its titles lead to 2 products, 0 of them to none"),
+        ("T-1", 2, "its titles lead to 1 products, 1 of them to none"),
     ]
+
+
+@pytest.mark.parametrize("native_id", ["Unknown", "n/a", "999999999999", "0"])
+def test_a_placeholder_is_no_item_id_even_with_one_title(native_id: str) -> None:
+    matches = match_titles(unknown((native_id, "Harvest Row Granola Honey, 6 ct")), CATALOG)
+    assert matches.proposals.is_empty()
+    assert matches.withheld["reason"].to_list() == ["it is a placeholder, no item id"]
 
 
 def test_two_ids_for_one_product_name_each_other() -> None:

@@ -2,9 +2,15 @@
 
 from rmn_pipeline.rmis.anomalies import Anomaly, AnomalySettings, daily_totals, find_anomalies
 from rmn_pipeline.rmis.checks import Violation, check_table
-from rmn_pipeline.rmis.crosswalk import load_audiences, load_catalog, skus_frame
+from rmn_pipeline.rmis.crosswalk import (
+    load_audiences,
+    load_catalog,
+    load_crosswalk,
+    merge_crosswalks,
+    skus_frame,
+)
 from rmn_pipeline.rmis.errors import CatalogError, HarmonizeError, LakeError, MappingError, MappingProblem
-from rmn_pipeline.rmis.gtin import Gtin, normalize_gtin
+from rmn_pipeline.rmis.gtin import GTIN_PROBLEMS, CodeSettings, Gtin, gtin_table, normalize_gtin
 from rmn_pipeline.rmis.harmonize import HarmonizeReport, HarmonizeResult, harmonize
 from rmn_pipeline.rmis.lake import (
     read_events,
@@ -30,17 +36,22 @@ from rmn_pipeline.rmis.models import (
     polars_schema,
 )
 from rmn_pipeline.rmis.proposals import MappingProposal, propose_mapping
+from rmn_pipeline.rmis.retailer_products import RetailerProducts, load_retailer_products
+from rmn_pipeline.rmis.sku_review import accepted_matches, review_file
+from rmn_pipeline.rmis.titles import TitleMatchSettings, propose_title_matches
 
 __all__ = [
     "AUDIENCES_SCHEMA",
     "EVENTS_SCHEMA",
     "FULL_DATA_ONLY_FIELDS",
+    "GTIN_PROBLEMS",
     "POLICIES_SCHEMA",
     "REJECTS_SCHEMA",
     "SKUS_SCHEMA",
     "Anomaly",
     "AnomalySettings",
     "CatalogError",
+    "CodeSettings",
     "Gtin",
     "HarmonizeError",
     "HarmonizeReport",
@@ -54,22 +65,31 @@ __all__ = [
     "RMISPolicy",
     "RMISRecord",
     "RMISSku",
+    "RetailerProducts",
+    "TitleMatchSettings",
     "Violation",
+    "accepted_matches",
     "check_table",
     "daily_totals",
     "empty_table",
     "find_anomalies",
+    "gtin_table",
     "harmonize",
     "load_audiences",
     "load_catalog",
+    "load_crosswalk",
     "load_mapping",
+    "load_retailer_products",
     "mapping_json_schema",
+    "merge_crosswalks",
     "normalize_gtin",
     "parse_mapping",
     "polars_schema",
     "propose_mapping",
+    "propose_title_matches",
     "read_events",
     "read_table",
+    "review_file",
     "skus_frame",
     "write_events",
     "write_parquet_atomically",

@@ -1,9 +1,8 @@
-"""Statements: one event per natural key, and which of several things that a network said about it holds.
+"""Settling a day: its rows become events, superseded history, or rejects, by the statements that they belong to.
 
-A statement is everything that was said about one natural key as of one date. Where the mapping declares that keys
-repeat as corrections, it may have several rows, and its sum counts; else it has one, and more are repeats. A later
-statement replaces the whole earlier one while the day is open; once a day's restatement window has passed, what was
-said then is final. Nothing in here depends on the order in which files or rows came.
+Where the mapping declares that keys repeat as corrections, a statement may have several rows, and its sum counts; else
+it has one, and more are repeats. A later statement replaces the whole earlier one while the day is open. Nothing in
+here depends on the order in which files or rows came.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from rmn_pipeline.rmis.event_ids import event_ids, key_texts, with_ordinal
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA
 from rmn_pipeline.rmis.rules import RowRule, count_warnings, explain, judge
+from rmn_pipeline.rmis.statements import Judged, Numbers, Said, Verdict, judge_statements, said
 
 NUMBERS = ("impressions", "clicks", "conversions", "revenue", "cost")
 SUPERSEDED = "superseded_by_restatement"
@@ -37,9 +38,23 @@ LATE_REJECTS_SCHEMA: dict[str, pl.DataType] = {
     "severity": pl.String(),
     "message": pl.String(),
 }
-_VERDICT = ("rule", "severity", "message")
 # What a row says: all but its key, and where and when it was said.
 _NOT_CONTENT = {"event_id", "as_of", "source_file", "source_row", SOURCE_INDEX, REPEATED_DELIVERY, FAMILY}
+_RULES = {
+    Verdict.SUPERSEDED: (SUPERSEDED, "info", "restated as of {}"),
+    Verdict.REPEATED: (DUPLICATE, "info", "says the same as another row of its statement"),
+    Verdict.CONFLICTING: (
+        CONFLICT,
+        "warn",
+        "same natural key and as-of date as another row, different content",
+    ),
+    Verdict.SAID_AGAIN: (DUPLICATE, "info", "says the same as the final statement of {}"),
+    Verdict.OUTSIDE_WINDOW: (
+        OUTSIDE_WINDOW,
+        "warn",
+        "differs from the final statement of {}, after the restatement window",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -64,24 +79,47 @@ class Settled:
 
 def settle(rows: pl.DataFrame, rules: StatementRules) -> Settled:
     """Settles all rows of one day, or all rows of some natural keys of it."""
-    delivered, again = _without_repeated_deliveries(rows)
-    key = [*rules.natural_key, *([FAMILY] if FAMILY in rows.columns else [])]
-    keyed = delivered.with_columns(key_texts(delivered, key))
+    delivered, again = _without_repeated_deliveries(_in_place_order(rows))
+    family = [FAMILY] if FAMILY in rows.columns else []
+    keyed = delivered.with_columns(key_texts(delivered, [*rules.natural_key, *family]))
     shared = _shared(keyed, rules)
-    if shared is None:
-        nothing = pl.DataFrame(schema=HISTORY_SCHEMA)
-        return Settled(_as_events(keyed.with_columns(event_ids(keyed["key"]))), nothing, again, Counter())
-    alone = keyed.filter(~shared)
-    said = _with_statements(keyed.filter(shared), rules.corrections)
-    kept, warnings = _with_verdicts(_with_ids(said.filter("kept"), rules.corrections), rules)
-    events = kept.filter(pl.col("rule").is_null()).select(*alone.columns, "event_id")
-    superseded = kept.filter(pl.col("rule") == SUPERSEDED)
+    if shared.is_empty():
+        return Settled(_as_events(keyed), pl.DataFrame(schema=HISTORY_SCHEMA), again, Counter())
+    return _settle_shared(keyed, shared, rules, again)
+
+
+def _settle_shared(
+    keyed: pl.DataFrame, shared: pl.Series, rules: StatementRules, again: pl.DataFrame
+) -> Settled:
+    """The same where some rows, those with the numbers `shared`, may share their key with others."""
+    some = keyed[shared]
+    statements = said(_narrow(some, rules), rules.corrections)
+    sums = _sums(some, statements) if rules.key_rules else pl.DataFrame()
+    broken = _broken(sums, rules.key_rules)
+    judged = judge_statements(statements, rules.window_days, broken["statement"].to_numpy())
+    if rules.corrections:
+        keyed = _with_ordinals(keyed, shared, statements)
+    at = shared.to_numpy()[statements.row]
+    verdict = np.zeros(keyed.height, dtype=np.int8)
+    verdict[at] = judged.verdict
+    superseded = judged.verdict == Verdict.SUPERSEDED
     return Settled(
-        events=_as_events(pl.concat([alone.with_columns(event_ids(alone["key"])), events])),
-        history=_ordered(superseded).select(*HISTORY_SCHEMA),
-        rejects=pl.concat([again, _repeats(said), _late_rejects(kept.filter(pl.col("rule").is_not_null()))]),
-        warnings=warnings,
+        events=_as_events(keyed.filter(pl.Series(verdict == Verdict.HOLDS))),
+        history=_as_history(keyed, at[superseded], judged.refers_to[superseded]),
+        rejects=pl.concat(
+            [again, _rejected(keyed, at, judged), _rejected_by_rule(keyed, at, statements, judged, broken)]
+        ),
+        warnings=_warnings(sums, statements, judged, rules.key_rules),
     )
+
+
+def _in_place_order(rows: pl.DataFrame) -> pl.DataFrame:
+    """By source and row; a row's place is `position`, one number."""
+    position = (pl.col(SOURCE_INDEX).cast(pl.Int64) * 2**40 + pl.col("source_row")).alias("position")
+    placed = rows.with_columns(position)
+    if FAMILY in rows.columns:
+        return placed.sort("position", FAMILY)
+    return placed if placed["position"].is_sorted() else placed.sort("position")
 
 
 def _without_repeated_deliveries(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -95,177 +133,119 @@ def _without_repeated_deliveries(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
     return rows.filter(~pl.col(REPEATED_DELIVERY)), _late_rejects(again)
 
 
-def _shared(rows: pl.DataFrame, rules: StatementRules) -> pl.Series | None:
-    """Which rows may share their natural key with another; None where surely none does."""
+def _shared(rows: pl.DataFrame, rules: StatementRules) -> pl.Series:
+    """The numbers of the rows that may share their natural key with another; all others surely do not."""
     if rules.key_rules:
         # Rules on whole statements are judged on those of one row, too.
-        return pl.Series("shared", [True]).new_from_index(0, rows.height)
+        return pl.int_range(rows.height, dtype=pl.UInt32, eager=True)
     hashes = rows["key"].hash()
     ordered = hashes.sort()
     repeated = ordered.filter(ordered == ordered.shift(1)).unique()
-    return None if repeated.is_empty() else hashes.is_in(repeated.implode())
+    if repeated.is_empty():
+        return pl.Series(dtype=pl.UInt32)
+    return hashes.is_in(repeated.implode()).arg_true()
 
 
-def _position() -> pl.Expr:
-    """Where a row stands among all rows of all sources, as one number."""
-    return pl.col(SOURCE_INDEX).cast(pl.Int64) * 2**40 + pl.col("source_row")
-
-
-def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
-    position = rows.select(_position().alias("position"))["position"]
-    if position.is_sorted() and FAMILY not in rows.columns:
-        return rows
-    ties = [FAMILY] if FAMILY in rows.columns else []
-    return rows.with_columns(position).sort("position", *ties, maintain_order=True)
-
-
-def _grouped(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows with `group`, a number for each natural key."""
-    hashed = rows.with_columns(pl.col("key").hash().alias("group")).sort("group")
-    collision = (pl.col("group") == pl.col("group").shift(1)) & (pl.col("key") != pl.col("key").shift(1))
-    if hashed.select(collision.any()).item():
-        return hashed.with_columns(pl.col("key").rank("dense").cast(pl.UInt64).alias("group"))
-    return hashed
-
-
-def _with_statements(rows: pl.DataFrame, corrections: bool) -> pl.DataFrame:
-    """Adds `statement` (its number), `content`, `kept` (false for repeats), and `same` (an exact repeat)."""
-    ordered = _grouped(rows).with_columns(_position().alias("position")).sort("group", "as_of", "position")
-    starts = (pl.col("group") != pl.col("group").shift(1)) | (pl.col("as_of") != pl.col("as_of").shift(1))
-    ignored = _NOT_CONTENT if corrections else {*_NOT_CONTENT, DEDUPE_KEY}
-    content = [name for name in rows.columns if name not in ignored and name != "key"]
-    numbered = ordered.with_columns(
-        starts.fill_null(True).alias("starts"), pl.struct(content).hash().alias("content")
-    ).with_columns((pl.col("starts").cum_sum() - 1).cast(pl.UInt32).alias("statement"))
-    return _judged_by_file(numbered) if corrections else _judged_by_first(numbered)
-
-
-def _judged_by_first(rows: pl.DataFrame) -> pl.DataFrame:
-    first = rows.filter("starts")["content"].gather(rows["statement"])
-    return rows.with_columns(pl.col("starts").alias("kept"), (pl.col("content") == first).alias("same"))
-
-
-def _judged_by_file(rows: pl.DataFrame) -> pl.DataFrame:
-    """A row that a file repeats counts as often as the file that has it most often says: deliveries do not add up."""
-    nth = pl.int_range(pl.len())
-    return rows.with_columns(nth.over("statement", SOURCE_INDEX, "content").alias("occurrence")).with_columns(
-        (nth.over("statement", "content", "occurrence") == 0).alias("kept"), pl.lit(True).alias("same")
+def _narrow(rows: pl.DataFrame, rules: StatementRules) -> pl.DataFrame:
+    """What the verdict depends on."""
+    ignored = {*_NOT_CONTENT, "key", "position", *rules.natural_key}
+    if not rules.corrections:
+        ignored.add(DEDUPE_KEY)
+    content = [name for name in rows.columns if name not in ignored]
+    return rows.select(
+        "key",
+        "as_of",
+        "date",
+        "position",
+        pl.col(SOURCE_INDEX).alias("source"),
+        pl.struct(content).hash().alias("content"),
     )
 
 
-def _statements(kept: pl.DataFrame) -> pl.DataFrame:
-    """One row per statement: its numbers summed, and a signature of all that it says."""
-    content = pl.col("content")
-    numbers = [pl.col(name).sum() for name in NUMBERS]
-    others = [name for name in EVENTS_SCHEMA if name in kept.columns and name not in NUMBERS]
-    return kept.group_by("statement", maintain_order=True).agg(
-        *numbers,
-        pl.first("group", *others),
-        # Halves, so that no sum overflows.
-        (content // 2**32).sum().alias("signature:high"),
-        (content % 2**32).sum().alias("signature:low"),
+def _sums(rows: pl.DataFrame, statements: Said) -> pl.DataFrame:
+    """One row per statement, its numbers summed."""
+    kept = rows[statements.row[statements.kept]].with_columns(
+        pl.Series("statement", statements.statement[statements.kept])
     )
+    others = [name for name in EVENTS_SCHEMA if name in rows.columns and name not in NUMBERS]
+    return kept.group_by("statement", maintain_order=True).agg(pl.col(NUMBERS).sum(), pl.first(*others))
 
 
-def _with_verdicts(kept: pl.DataFrame, rules: StatementRules) -> tuple[pl.DataFrame, Counter[str]]:
-    """Adds rule (null for what holds), severity, message and `superseded_by_as_of`; and the warnings."""
-    statements = _statements(kept)
-    broken = _broken(statements, rules.key_rules)
-    sound = statements.join(broken, on="statement", how="anti", maintain_order="left")
-    chosen = _chosen(sound, rules.window_days)
-    holding = sound.join(chosen.filter(pl.col("rule").is_null()), on="statement", how="semi")
-    verdicts = pl.concat([chosen, broken], how="diagonal")
-    return (
-        kept.join(verdicts, on="statement", how="left", maintain_order="left"),
-        Counter(count_warnings(holding, list(rules.key_rules))),
-    )
-
-
-def _broken(statements: pl.DataFrame, key_rules: tuple[RowRule, ...]) -> pl.DataFrame:
-    """The statements whose sums break a rule, with the verdict."""
-    if not key_rules:
-        return pl.DataFrame(schema={"statement": pl.UInt32, **dict.fromkeys(_VERDICT, pl.String)})
-    judged = judge(statements.lazy(), list(key_rules)).collect()
+def _broken(sums: pl.DataFrame, key_rules: tuple[RowRule, ...]) -> pl.DataFrame:
+    """The statements whose sums break a rule: statement, rule, severity, message."""
+    if not key_rules or sums.is_empty():
+        return pl.DataFrame(
+            schema={"statement": pl.Int64, "rule": pl.String, "severity": pl.String, "message": pl.String}
+        )
+    judged = judge(sums.lazy(), list(key_rules)).collect()
     bad = judged.filter(pl.col("broken").is_not_null())
-    return explain(bad, list(key_rules)).select("statement", *_VERDICT)
+    return explain(bad, list(key_rules)).select("statement", "rule", "severity", "message")
 
 
-def _chosen(statements: pl.DataFrame, window_days: int | None) -> pl.DataFrame:
-    """`statement`, the verdict on it, and, where it is superseded, by which date."""
-    closes = pl.duration(days=window_days if window_days is not None else 0)
-    final = pl.lit(False) if window_days is None else pl.col("as_of") > pl.col("date") + closes
-    first_final = pl.col("as_of").filter(final).min().over("group")
-    timed = statements.with_columns(
-        pl.coalesce(first_final, pl.col("as_of").max().over("group")).alias("holding"),
-        pl.col("as_of").shift(-1).over("group").alias("next_as_of"),
-        pl.struct("signature:high", "signature:low").alias("signature"),
+def _warnings(
+    sums: pl.DataFrame, statements: Said, judged: Judged, key_rules: tuple[RowRule, ...]
+) -> Counter[str]:
+    if not key_rules or sums.is_empty():
+        return Counter()
+    holding = np.unique(statements.statement[judged.verdict == Verdict.HOLDS])
+    held = sums.filter(pl.col("statement").is_in(pl.Series(holding).implode()))
+    return Counter(count_warnings(held, list(key_rules)))
+
+
+def _with_ordinals(keyed: pl.DataFrame, shared: pl.Series, statements: Said) -> pl.DataFrame:
+    """Rows of one statement told apart in `key`: by what they say, and only where that is the same by place."""
+    at = shared.to_numpy()[statements.row[statements.kept]]
+    content = [name for name in EVENTS_SCHEMA if name in keyed.columns and name not in _NOT_CONTENT]
+    kept = keyed[at].with_columns(
+        pl.Series("statement", statements.statement[statements.kept]), pl.Series("row", at)
     )
-    holds = pl.col("as_of") == pl.col("holding")
-    said = pl.col("signature").filter(holds).first().over("group")
-    rule = (
-        pl.when(holds)
-        .then(None)
-        .when(pl.col("as_of") < pl.col("holding"))
-        .then(pl.lit(SUPERSEDED))
-        .when(pl.col("signature") == said)
-        .then(pl.lit(DUPLICATE))
-        .otherwise(pl.lit(OUTSIDE_WINDOW))
+    ordered = kept.sort("statement", *NUMBERS, *content, "position")
+    ordinal = pl.int_range(pl.len()).over("statement")
+    told = ordered.select("row", with_ordinal(pl.col("key"), ordinal).alias("key"))
+    return keyed.with_columns(keyed["key"].scatter(told["row"], told["key"]))
+
+
+def _as_events(keyed: pl.DataFrame) -> pl.DataFrame:
+    return keyed.with_columns(event_ids(keyed["key"])).select(*EVENTS_SCHEMA)
+
+
+def _as_history(keyed: pl.DataFrame, rows: Numbers, superseded_by: Numbers) -> pl.DataFrame:
+    order = np.argsort(rows)
+    until = (
+        pl.Series("superseded_by_as_of", superseded_by[order], dtype=pl.Int64).cast(pl.Int32).cast(pl.Date)
     )
-    return timed.with_columns(rule.alias("rule")).select(
-        "statement",
-        "rule",
-        _severity().alias("severity"),
-        _message().alias("message"),
-        pl.when(pl.col("rule") == SUPERSEDED).then("next_as_of").alias("superseded_by_as_of"),
-    )
+    return _as_events(keyed[rows[order]]).with_columns(until)
 
 
-def _severity() -> pl.Expr:
-    rule = pl.col("rule")
-    harmless = rule.is_in([SUPERSEDED, DUPLICATE])
-    return pl.when(rule.is_null()).then(None).when(harmless).then(pl.lit("info")).otherwise(pl.lit("warn"))
+def _rejected(keyed: pl.DataFrame, at: Numbers, judged: Judged) -> pl.DataFrame:
+    """Rows that the statements decided on, with rule and message."""
+    parts = [pl.DataFrame(schema=LATE_REJECTS_SCHEMA)]
+    places = keyed.select(SOURCE_INDEX, "source_file", "source_row")
+    for verdict, (rule, severity, message) in _RULES.items():
+        chosen = judged.verdict == verdict
+        if not chosen.any():
+            continue
+        dates = pl.Series(judged.refers_to[chosen]).cast(pl.Int32).cast(pl.Date)
+        texts = {day: message.format(day) for day in dates.unique()}
+        told = dates.replace_strict(list(texts), list(texts.values()), return_dtype=pl.String)
+        parts.append(
+            _late_rejects(
+                places[at[chosen]].with_columns(
+                    pl.lit(rule).alias("rule"), pl.lit(severity).alias("severity"), told.alias("message")
+                )
+            )
+        )
+    return pl.concat(parts)
 
 
-def _message() -> pl.Expr:
-    texts = {
-        SUPERSEDED: pl.format("restated as of {}", "next_as_of"),
-        DUPLICATE: pl.lit("says the same as a row that is an event already"),
-        OUTSIDE_WINDOW: pl.format(
-            "differs from the final statement of {}, after the restatement window", "holding"
-        ),
-    }
-    message: pl.Expr = pl.lit(None, pl.String)
-    for rule, text in texts.items():
-        message = pl.when(pl.col("rule") == rule).then(text).otherwise(message)
-    return message
-
-
-def _repeats(said: pl.DataFrame) -> pl.DataFrame:
-    """Rows that their own statement has already."""
-    same = pl.col("same")
-    told = said.filter(~pl.col("kept")).with_columns(
-        rule=pl.when(same).then(pl.lit(DUPLICATE)).otherwise(pl.lit(CONFLICT)),
-        severity=pl.when(same).then(pl.lit("info")).otherwise(pl.lit("warn")),
-        message=pl.when(same)
-        .then(pl.lit("says the same as another row of its statement"))
-        .otherwise(pl.lit("same natural key and as-of date as another row, different numbers")),
-    )
-    return _late_rejects(told)
+def _rejected_by_rule(
+    keyed: pl.DataFrame, at: Numbers, statements: Said, judged: Judged, broken: pl.DataFrame
+) -> pl.DataFrame:
+    """The rows of statements whose sums break a rule."""
+    chosen = judged.verdict == Verdict.BROKEN
+    rows = keyed[at[chosen]].with_columns(pl.Series("statement", statements.statement[chosen]))
+    return _late_rejects(rows.join(broken, on="statement", how="left", maintain_order="left"))
 
 
 def _late_rejects(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(pl.col(name).cast(dtype) for name, dtype in LATE_REJECTS_SCHEMA.items())
-
-
-def _with_ids(kept: pl.DataFrame, corrections: bool) -> pl.DataFrame:
-    """Adds `event_id`; where a statement has several rows, they are told apart by what they say, not by place."""
-    texts = kept["key"]
-    if corrections:
-        content = [name for name in kept.columns if name in EVENTS_SCHEMA and name not in _NOT_CONTENT]
-        ordinal = pl.struct(*NUMBERS, *content, "position").rank("ordinal").over("statement") - 1
-        texts = kept.select(with_ordinal(pl.col("key"), ordinal))["key"]
-    return kept.with_columns(event_ids(texts))
-
-
-def _as_events(rows: pl.DataFrame) -> pl.DataFrame:
-    return _ordered(rows).select(*EVENTS_SCHEMA)

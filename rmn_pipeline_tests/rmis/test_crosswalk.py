@@ -205,3 +205,15 @@ def test_a_filled_catalog_names_products_as_the_crosswalk_does(tmp_path: Path) -
         ("N2", "04006381333931", "04006381333931"),
         ("N3", "shop:N3", None),
     ]
+
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "feeds" / "sku_crosswalk.csv"
+
+
+@pytest.mark.skipif(not SHARED.is_file(), reason="the shared feeds are not on this machine")
+@pytest.mark.parametrize("gtin_column", ["gtin14", "ean13", "upc12"])
+@pytest.mark.parametrize("native_column", ["amazon_asin", "walmart_item_id", "criteo_retailer_sku"])
+def test_every_networks_ids_lead_to_the_same_products(native_column: str, gtin_column: str) -> None:
+    table = load_crosswalk(SHARED, "shop", native_column=native_column, gtin_column=gtin_column)
+    raw = pl.read_csv(SHARED, infer_schema=False)
+    assert table.select("native_id", "sku_id").rows() == raw.select(native_column, "gtin14").rows()

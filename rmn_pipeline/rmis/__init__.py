@@ -1,6 +1,12 @@
 """RMIS: the schema, the mapping language, the SKU crosswalk, harmonization, rejects and the lake."""
 
-from rmn_pipeline.rmis.anomalies import Anomaly, AnomalySettings, daily_totals, find_anomalies
+from rmn_pipeline.rmis.anomalies import (
+    Anomaly,
+    AnomalySettings,
+    daily_totals,
+    find_anomalies,
+    worst_severity,
+)
 from rmn_pipeline.rmis.checks import Violation, check_table
 from rmn_pipeline.rmis.crosswalk import (
     load_audiences,
@@ -9,7 +15,15 @@ from rmn_pipeline.rmis.crosswalk import (
     merge_crosswalks,
     skus_frame,
 )
+from rmn_pipeline.rmis.detectors import DETECTORS, Detector, Evidence
 from rmn_pipeline.rmis.errors import CatalogError, HarmonizeError, LakeError, MappingError, MappingProblem
+from rmn_pipeline.rmis.feed_profile import (
+    FeedProfile,
+    FeedProfiler,
+    read_feed_profile,
+    read_previous_feed_profile,
+    write_feed_profile,
+)
 from rmn_pipeline.rmis.gtin import GTIN_PROBLEMS, CodeSettings, Gtin, gtin_table, normalize_gtin
 from rmn_pipeline.rmis.harmonize import HarmonizeReport, HarmonizeResult, harmonize
 from rmn_pipeline.rmis.lake import (
@@ -37,11 +51,14 @@ from rmn_pipeline.rmis.models import (
 )
 from rmn_pipeline.rmis.proposals import MappingProposal, propose_mapping
 from rmn_pipeline.rmis.retailer_products import RetailerProducts, load_retailer_products
+from rmn_pipeline.rmis.schema_drift import columns_read_by, find_drift
 from rmn_pipeline.rmis.sku_review import accepted_matches, review_file
 from rmn_pipeline.rmis.titles import TitleMatchSettings, propose_title_matches
+from rmn_pipeline.rmis.twin_columns import twin_findings
 
 __all__ = [
     "AUDIENCES_SCHEMA",
+    "DETECTORS",
     "EVENTS_SCHEMA",
     "FULL_DATA_ONLY_FIELDS",
     "GTIN_PROBLEMS",
@@ -52,6 +69,10 @@ __all__ = [
     "AnomalySettings",
     "CatalogError",
     "CodeSettings",
+    "Detector",
+    "Evidence",
+    "FeedProfile",
+    "FeedProfiler",
     "Gtin",
     "HarmonizeError",
     "HarmonizeReport",
@@ -70,9 +91,11 @@ __all__ = [
     "Violation",
     "accepted_matches",
     "check_table",
+    "columns_read_by",
     "daily_totals",
     "empty_table",
     "find_anomalies",
+    "find_drift",
     "gtin_table",
     "harmonize",
     "load_audiences",
@@ -88,10 +111,15 @@ __all__ = [
     "propose_mapping",
     "propose_title_matches",
     "read_events",
+    "read_feed_profile",
+    "read_previous_feed_profile",
     "read_table",
     "review_file",
     "skus_frame",
+    "twin_findings",
+    "worst_severity",
     "write_events",
+    "write_feed_profile",
     "write_parquet_atomically",
     "write_table",
 ]

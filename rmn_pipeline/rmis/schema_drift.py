@@ -235,8 +235,8 @@ def _unit_changes(name: str, history: _History, severity: AnomalySeverity) -> It
             yield Anomaly(
                 f"changed_unit.{name}",
                 severity,
-                f"values of {name!r} are about {10.0 ** round(now - before):,g} times as large from {file.name} on (median "
-                f"{10**now:,.4g}, {10**before:,.4g} before): another unit?",
+                f"values of {name!r} are about {10.0 ** round(now - before):,g} times as large from {file.name} on "
+                f"(median {10**now:,.4g}, {10**before:,.4g} before): another unit?",
             )
 
 

@@ -316,7 +316,7 @@ def _check_grouping(select: Expr, items: Sequence[_Item], scope: _Scope) -> None
             _refuse(shape)
         return
     grouped = {_mentioned(node, items, scope).name for node in group.expressions}
-    if grouped != selected:
+    if not grouped or grouped != selected:
         _refuse(shape)
 
 
@@ -352,6 +352,8 @@ def _mentioned(node: Any, items: Sequence[_Item], scope: _Scope) -> _Item:
         ):
             _refuse(shape)
         return items[int(place) - 1]
+    if type(node) not in (exp.Column, exp.TimestampTrunc, exp.Sum, exp.Count):
+        _refuse(shape)
     name, is_metric = scope.expression(node)
     is_qualified = bool(node.args.get("table"))
     for item in items:
@@ -415,7 +417,8 @@ class _Filters:
         if type(value) is exp.Column:
             mirrored: dict[Any, Any] = {exp.GT: exp.LT, exp.LT: exp.GT, exp.GTE: exp.LTE, exp.LTE: exp.GTE}
             column, value, kind = value, column, mirrored.get(kind, kind)
-        if kind is exp.EQ and self._name(column) != DATE_COLUMN:
+        name = self._name(column)
+        if kind is exp.EQ and name != DATE_COLUMN:
             self._restrict_values(column, [_text(value)])
             return
         day = _day(value)

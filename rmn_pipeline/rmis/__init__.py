@@ -4,6 +4,7 @@ from rmn_pipeline.rmis.anomalies import (
     Anomaly,
     AnomalySettings,
     daily_totals,
+    examine,
     find_anomalies,
     worst_severity,
 )
@@ -16,6 +17,7 @@ from rmn_pipeline.rmis.crosswalk import (
     skus_frame,
 )
 from rmn_pipeline.rmis.detectors import DETECTORS, Detector, Evidence
+from rmn_pipeline.rmis.engine import Limits
 from rmn_pipeline.rmis.errors import CatalogError, HarmonizeError, LakeError, MappingError, MappingProblem
 from rmn_pipeline.rmis.feed_profile import (
     FeedProfile,
@@ -25,9 +27,10 @@ from rmn_pipeline.rmis.feed_profile import (
     write_feed_profile,
 )
 from rmn_pipeline.rmis.gtin import GTIN_PROBLEMS, CodeSettings, Gtin, gtin_table, normalize_gtin
-from rmn_pipeline.rmis.harmonize import HarmonizeReport, HarmonizeResult, harmonize
+from rmn_pipeline.rmis.harmonize import HarmonizeReport, HarmonizeResult, harmonize, harmonize_to_lake
 from rmn_pipeline.rmis.lake import (
     read_events,
+    read_history,
     read_table,
     write_events,
     write_parquet_atomically,
@@ -78,6 +81,7 @@ __all__ = [
     "HarmonizeReport",
     "HarmonizeResult",
     "LakeError",
+    "Limits",
     "Mapping",
     "MappingError",
     "MappingProblem",
@@ -94,10 +98,12 @@ __all__ = [
     "columns_read_by",
     "daily_totals",
     "empty_table",
+    "examine",
     "find_anomalies",
     "find_drift",
     "gtin_table",
     "harmonize",
+    "harmonize_to_lake",
     "load_audiences",
     "load_catalog",
     "load_crosswalk",
@@ -112,6 +118,7 @@ __all__ = [
     "propose_title_matches",
     "read_events",
     "read_feed_profile",
+    "read_history",
     "read_previous_feed_profile",
     "read_table",
     "review_file",

@@ -10,6 +10,7 @@ a temporary name and renamed when complete; temporary files that a crash left be
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from datetime import date
@@ -20,7 +21,7 @@ import polars as pl
 
 from rmn_pipeline.rmis.errors import LakeError
 from rmn_pipeline.rmis.journal import Changes, Staging, finish_commit
-from rmn_pipeline.rmis.models import EVENTS_SCHEMA
+from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
 from rmn_pipeline.rmis.restatement import HISTORY_SCHEMA
 
 EVENTS, HISTORY, REJECTS = "rmis_events", "rmis_history", "rmis_rejects"
@@ -74,29 +75,26 @@ def _lies_within(day: date, days: Iterable[date]) -> bool:
     return bool(covered) and covered[0] <= day <= covered[-1]
 
 
-def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, scratch: Path) -> int:
-    """Writes frames of one schema into one file, in bounded memory; returns the number of rows."""
+def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, scratch: Path) -> None:
+    """Writes frames of one schema into one file, in bounded memory."""
     held: list[pl.DataFrame] = []
     parts: list[Path] = []
-    rows = 0
     try:
         for frame in frames:
             held.append(frame)
-            rows += frame.height
             if sum(part.height for part in held) > _ROWS_AT_A_TIME:
                 parts.append(_set_aside(held, scratch))
                 held = []
         if not parts:
             pl.concat(held).rechunk().write_parquet(path, compression_level=_ZSTD_LEVEL)
-            return rows
+            return
         parts.append(_set_aside(held, scratch))
         pl.scan_ipc(parts).sink_parquet(path, compression_level=_ZSTD_LEVEL)
-    except (OSError, pl.exceptions.ComputeError) as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise LakeError(f"{path}: cannot be written ({error})") from error
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-    return rows
 
 
 def _set_aside(frames: list[pl.DataFrame], scratch: Path) -> Path:
@@ -133,14 +131,16 @@ class RetailerWriter:
 
     def write_day(self, day: date, table: str, frames: Iterable[pl.DataFrame]) -> None:
         """Writes one day of a table; a day without rows gets no file."""
-        name = _day_file(table, self._retailer_id, day)
-        path = self._staging.path(name)
-        if not _write_parquet(frames, path, self.scratch):
-            path.unlink()
+        filled = (frame for frame in frames if frame.height)
+        first = next(filled, None)
+        if first is not None:
+            path = self._staging.path(_day_file(table, self._retailer_id, day))
+            _write_parquet(itertools.chain([first], filled), path, self.scratch)
 
     def write_rejects(self, frames: Iterable[pl.DataFrame]) -> None:
         """Writes the rejects; no rows are a table, too."""
-        _write_parquet(frames, self._staging.path(f"{REJECTS}/{self._retailer_id}.parquet"), self.scratch)
+        path = self._staging.path(f"{REJECTS}/{self._retailer_id}.parquet")
+        _write_parquet(itertools.chain([pl.DataFrame(schema=REJECTS_SCHEMA)], frames), path, self.scratch)
 
     def commit(self) -> Changes:
         """Makes what was written the retailer's state; days that were not written now are gone."""

@@ -173,7 +173,7 @@ def _sums(rows: pl.DataFrame, statements: Said) -> pl.DataFrame:
 
 def _broken(sums: pl.DataFrame, key_rules: tuple[RowRule, ...]) -> pl.DataFrame:
     """The statements whose sums break a rule: statement, rule, severity, message."""
-    if not key_rules or sums.is_empty():
+    if sums.is_empty() or all(rule.severity == "warn" for rule in key_rules):
         return pl.DataFrame(
             schema={"statement": pl.Int64, "rule": pl.String, "severity": pl.String, "message": pl.String}
         )

@@ -1,21 +1,90 @@
 """The mapping language: everything that may stand in a retailer's mapping.yaml, as one pydantic model.
 
-The language is closed: renames, types, value maps, parts of a text, side files, constants and rules. There are
-no expressions to evaluate. Reading a file into this model, with line numbers in its errors, is `mapping_file`.
+The language is closed: what is not declared here is an error, and expressions have a grammar of their own that
+can only compute. Reading a file into this model, with line numbers in its errors, is `mapping_file`; how one
+value is made is `mapping_columns`, what rows must hold is `mapping_rules`.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Discriminator, Field, Tag
 
 from rmn_pipeline.feeds import AS_OF_PATTERN, Compression, FileFormat, ReportFormat
-from rmn_pipeline.rmis.models import RMISRecord
+from rmn_pipeline.rmis.mapping_columns import (
+    ColumnRule,
+    ColumnType,
+    DecimalMark,
+    ExpressionRule,
+    FieldRule,
+    MappingModel,
+    Names,
+    RegexPart,
+    SplitPart,
+    ThousandsMark,
+    UseValue,
+)
+from rmn_pipeline.rmis.mapping_rules import (
+    CrossFieldRule,
+    InSetRule,
+    MinCellRule,
+    MonotoneRule,
+    NotAfterRule,
+    NotNullRule,
+    RangeRule,
+    RegexRule,
+    Rule,
+    Severity,
+    UniqueRule,
+)
+from rmn_pipeline.rmis.models import CostBasis, RMISRecord
+from rmn_pipeline.rmis.product_code import CodeKind
+
+__all__ = [
+    "COMPUTED_FIELDS",
+    "DEFAULT_NATURAL_KEY",
+    "MAPPABLE_FIELDS",
+    "AsOfFixed",
+    "AsOfFromColumn",
+    "AsOfFromFileName",
+    "ColumnRule",
+    "ColumnType",
+    "CostConversion",
+    "CrossFieldRule",
+    "CurrencyConversion",
+    "ExpressionRule",
+    "Family",
+    "FieldRule",
+    "Filter",
+    "InSetRule",
+    "Join",
+    "Mapping",
+    "MinCellRule",
+    "MonotoneRule",
+    "NotAfterRule",
+    "NotNullRule",
+    "NumberMarks",
+    "RangeRule",
+    "RegexPart",
+    "RegexRule",
+    "Rule",
+    "Severity",
+    "SkuRule",
+    "Source",
+    "SplitPart",
+    "TotalRows",
+    "UniqueRule",
+    "UseValue",
+    "mapping_json_schema",
+]
 
 # Filled by harmonization itself, so no mapping may set them.
-COMPUTED_FIELDS = frozenset({"event_id", "sku_id", "as_of", "source_file", "source_row"})
+COMPUTED_FIELDS = frozenset(
+    {"event_id", "sku_id", "as_of", "source_file", "source_row", "original_currency", "exchange_rate"}
+)
 MAPPABLE_FIELDS: tuple[str, ...] = tuple(
     name for name in RMISRecord.model_fields if name not in COMPUTED_FIELDS
 )
@@ -28,28 +97,18 @@ DEFAULT_NATURAL_KEY = (
     "placement_type",
     "audience_id",
 )
+_FIELD_KEYS: dict[str, Any] = {"propertyNames": {"enum": list(MAPPABLE_FIELDS)}}
+_NAME = r"^[a-z][a-z0-9_]*$"
+_NAMED_KEYS: dict[str, Any] = {"propertyNames": {"pattern": _NAME}}
 
-ColumnType = Literal["text", "int", "decimal", "money", "percent", "date"]
-Severity = Literal["reject", "warn"]
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Names = Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
-
-
-class MappingModel(BaseModel):
-    """What all parts of a mapping share: unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+Constant = str | int | float | bool
 
 
 class AsOfFromFileName(MappingModel):
-    """The report's as-of date stands in its file name: a pattern with one group around YYYY-MM-DD."""
+    """The report's as-of date stands in its file name: a pattern with one group around the date."""
 
     file_name: str = AS_OF_PATTERN
+    format: str = Field(default="%Y-%m-%d", description="How the date is written in the name.")
 
 
 class AsOfFixed(MappingModel):
@@ -58,71 +117,98 @@ class AsOfFixed(MappingModel):
     fixed: dt.date
 
 
-class Source(MappingModel):
+class AsOfFromColumn(ColumnRule):
+    """Every row says when it was stated: in a column, a side file, or a named group of the file name."""
+
+
+def _as_of_kind(value: Any) -> str:
+    if isinstance(value, AsOfFixed) or (isinstance(value, dict) and "fixed" in value):
+        return "(fixed)"
+    if isinstance(value, AsOfFromColumn) or (isinstance(value, dict) and "from" in value):
+        return "(column)"
+    return "(file_name)"
+
+
+AsOf = Annotated[
+    Annotated[AsOfFromFileName, Tag("(file_name)")]
+    | Annotated[AsOfFixed, Tag("(fixed)")]
+    | Annotated[AsOfFromColumn, Tag("(column)")],
+    Discriminator(_as_of_kind),
+]
+
+
+class FileOptions(MappingModel):
+    """How a file is written. What the readers can detect safely may be left out."""
+
+    compression: Compression = "auto"
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+
+
+class Source(FileOptions):
     """How the network's files are named and written."""
 
     files: str = Field(description="Glob on the file name inside the landing folder.")
     format: FileFormat
-    compression: Compression = "auto"
-    encoding: str = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    null_values: list[str] = ["", "-", "--"]
-    as_of: AsOfFromFileName | AsOfFixed = AsOfFromFileName()
+    name_pattern: str | None = Field(
+        None,
+        description="Regular expression with named groups on the file name: '(?P<account>[^_]+)_'. A column "
+        "reads a group with from: file.account.",
+    )
+    null_values: list[str] = Field(["", "-", "--"], description="What the network writes for 'nothing'.")
+    as_of: AsOf = AsOfFromFileName()
 
     def report_format(self) -> ReportFormat:
         """The same, as the readers want it."""
-        return ReportFormat(self.format, self.compression, self.encoding, self.delimiter)
+        options = self.model_dump(include=set(FileOptions.model_fields))
+        return ReportFormat(format=self.format, name_pattern=self.name_pattern, **options)
 
 
-class SplitPart(MappingModel):
-    """One part of a text: `split` it, take the 1-based `part`; with `of`, the text must have so many parts."""
+class NumberMarks(MappingModel):
+    """How numbers are written in the whole report; a column may say otherwise."""
 
-    split: Annotated[str, Field(min_length=1)]
-    part: Annotated[int, Field(ge=1)]
-    of: Annotated[int, Field(ge=1)] | None = None
-
-
-class RegexPart(MappingModel):
-    """One part of a text: what the pattern's only group finds."""
-
-    regex: str
+    decimal_mark: DecimalMark = "."
+    thousands_mark: ThousandsMark | None = None
 
 
-class UseValue(MappingModel):
-    """What stands in for every value that the value map does not know."""
-
-    use: str
-
-
-class ColumnRule(MappingModel):
-    """How one RMIS field is made from a raw column."""
-
-    sources: Names = Field(alias="from", description="Header names; the first that is present is used.")
-    type: ColumnType | None = Field(None, description="Default: what the RMIS field's own type asks for.")
-    format: str | None = Field(None, description="Date format, e.g. '%Y-%m-%d'. Required for dates.")
-    decimal_mark: Literal[".", ","] = "."
-    thousands_mark: Literal[",", ".", " ", "'"] | None = None
-    divide_by: Annotated[float, Field(gt=0)] | None = Field(None, description="E.g. 1000000 for micros.")
-    extract: SplitPart | RegexPart | None = None
-    values: dict[str, str] | None = Field(
-        None, description="Raw value to RMIS value; case and blanks folded."
-    )
-    unmapped: Literal["reject", "keep"] | UseValue | None = Field(
-        None, description="What happens to a value that `values` does not name. Required with `values`."
-    )
-    default: str | int | float | None = Field(None, description="Stands in where the column is empty.")
-    optional: bool = Field(False, description="The report may lack the column; the field is null then.")
-
-
-class Join(MappingModel):
+class Join(FileOptions):
     """A side file of the same network. Its columns are named '<join>.<column>' in `from`."""
 
     file: str = Field(description="Path relative to the folder that the report lies in.")
-    format: Literal["csv", "tsv"] = "csv"
-    encoding: str = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    format: FileFormat = "csv"
     key: Names = Field(description="Columns, present in both files, that tie a report row to one side row.")
     take: Names
+    latest_by: str | None = Field(
+        None,
+        description="Where a key stands several times, the row with the greatest text in this column holds "
+        "(an ISO date or timestamp). Without it, several different answers for a key are an error.",
+    )
+    missing: Literal["null", "reject"] = Field(
+        "null",
+        description="What a row gets whose key the side file does not have: empty values, or a reject.",
+    )
+
+    def report_format(self) -> ReportFormat:
+        """The same, as the readers want it."""
+        return ReportFormat(format=self.format, **self.model_dump(include=set(FileOptions.model_fields)))
+
+
+class CodeOptions(MappingModel):
+    """What is known about a column of bar codes."""
+
+    kind: CodeKind | None = Field(
+        default=None, description="What the codes are. Default: by length and check digit."
+    )
+    check_digit: Literal["present", "absent"] = Field(
+        default="present", description="absent: the network leaves it off, so nothing can be verified."
+    )
+    restricted: Literal["reject", "keep"] = Field(
+        default="reject",
+        description="Numbers of restricted circulation mean another product at the next retailer.",
+    )
+    trailing_zeros: Literal["reject", "keep"] = Field(
+        default="reject", description="A long code that ends in zeros was probably rounded by a spreadsheet."
+    )
 
 
 class SkuRule(MappingModel):
@@ -135,80 +221,155 @@ class SkuRule(MappingModel):
     unknown: Literal["reject", "keep"] = Field(
         "reject", description="A product the catalog does not know; kept ones get '<retailer>:<native id>'."
     )
+    code: CodeOptions = Field(CodeOptions(), description="Only for kind: gtin.")
 
 
-class NotNullRule(MappingModel):
-    """The field must have a value."""
+class TotalRows(MappingModel):
+    """Rows that sum up others: the column has one of these values, case and blanks folded."""
 
-    check: Literal["not_null"]
-    field: str
-    severity: Severity = "reject"
-
-
-class RangeRule(MappingModel):
-    """The field's value must lie in [min, max]."""
-
-    check: Literal["range"]
-    field: str
-    min: float | None = None
-    max: float | None = None
-    severity: Severity = "reject"
-
-
-class InSetRule(MappingModel):
-    """The field's value must be one of `values`."""
-
-    check: Literal["in_set"]
-    field: str
+    sources: Names = Field(alias="from")
     values: Annotated[list[str], Field(min_length=1)]
-    severity: Severity = "reject"
 
 
-class MonotoneRule(MappingModel):
-    """Each field must be at least as large as the next: impressions, clicks."""
+class Filter(MappingModel):
+    """Rows that are no facts of this retailer. They become rejects 'filtered.<name>' with severity info."""
 
-    check: Literal["monotone"]
-    fields: Annotated[list[str], Field(min_length=2)]
-    severity: Severity = "reject"
-
-
-class NotAfterRule(MappingModel):
-    """A date must not lie after another one: no report can know the day after it was made."""
-
-    check: Literal["not_after"]
-    field: str
-    limit: str
-    severity: Severity = "reject"
+    name: Annotated[str, Field(pattern=_NAME)]
+    sources: Names | None = Field(None, alias="from", description="The raw column, where values are listed.")
+    keep: str | list[str] | None = Field(
+        None, description="Rows to keep: an expression that must be true, or raw values of `from`."
+    )
+    drop: str | list[str] | None = Field(None, description="Rows to drop, said in the same two ways.")
 
 
-Rule = Annotated[
-    NotNullRule | RangeRule | InSetRule | MonotoneRule | NotAfterRule, Field(discriminator="check")
-]
+class Family(MappingModel):
+    """One of several facts that each row of a file tells, such as the 7-day and the 14-day attribution.
 
-_FIELD_KEYS: dict[str, Any] = {"propertyNames": {"enum": list(MAPPABLE_FIELDS)}}
+    What stands here replaces the common part field by field. Each row gives one event per family, so only one
+    family should carry impressions, clicks and cost; in the others set them to 0, and sums stay right.
+    """
+
+    columns: dict[str, FieldRule] = Field(default={}, json_schema_extra=_FIELD_KEYS)
+    constants: dict[str, Constant] = Field(default={}, json_schema_extra=_FIELD_KEYS)
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(ge=0)]
+
+
+class CostConversion(MappingModel):
+    """Cost moved from one basis to another; the event's cost_basis is `report`.
+
+    media_and_fees = media * (1 + fee_rate), or media / (1 - fee_share); media_fees_and_tax = media_and_fees *
+    (1 + tax_rate). Going down divides by the same factors.
+    """
+
+    sent: CostBasis
+    report: CostBasis
+    fee_rate: Rate | str | None = Field(None, description="Fees over media; a number or an input's name.")
+    fee_share: Share | str | None = Field(
+        None, description="Fees over media and fees together; a number or an input's name."
+    )
+    tax_rate: Rate | str | None = Field(
+        None, description="Tax over media and fees; a number or an input's name. 0.22 is 22 % VAT."
+    )
+
+
+class CurrencyConversion(MappingModel):
+    """Amounts in other currencies become amounts in one, by dated rates.
+
+    The rate is the last one stated on or before the row's date and at most `max_age_days` older. A day for which
+    the table has only the opposite direction counts with its inverse. A row without such a rate is rejected.
+    Converted events keep `original_currency` and `exchange_rate`.
+    """
+
+    to: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    rates: str = Field(
+        description="CSV with the columns date (YYYY-MM-DD), currency_from, currency_to, rate; its path is "
+        "relative to the folder that the report lies in."
+    )
+    max_age_days: Annotated[int, Field(ge=0)] = 7
+    fields: list[Literal["revenue", "cost", "margin", "price"]] = Field(
+        ["revenue", "cost"], min_length=1, description="The amounts to convert."
+    )
 
 
 class Mapping(MappingModel):
     """A retailer's whole mapping."""
 
     version: Literal[1]
-    retailer_id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    retailer_id: Annotated[str, Field(pattern=_NAME)]
     network: str
     source: Source
-    columns: dict[str, ColumnRule] = Field(json_schema_extra=_FIELD_KEYS)
+    numbers: NumberMarks = NumberMarks()
+    inputs: dict[str, FieldRule] = Field(
+        default={},
+        json_schema_extra=_NAMED_KEYS,
+        description="Typed values that only expressions, filters and rules use; none becomes a field.",
+    )
+    columns: dict[str, FieldRule] = Field(
+        json_schema_extra=_FIELD_KEYS, description="RMIS field to the way it is made."
+    )
     sku: SkuRule
-    joins: dict[str, Join] = {}
-    constants: dict[str, str | int | float] = Field(default={}, json_schema_extra=_FIELD_KEYS)
+    joins: dict[str, Join] = Field(default={}, json_schema_extra=_NAMED_KEYS)
+    constants: dict[str, Constant] = Field(
+        default={}, json_schema_extra=_FIELD_KEYS, description="What no column says and every row has."
+    )
+    families: dict[str, Family] = Field(
+        default={},
+        json_schema_extra=_NAMED_KEYS,
+        description="Several facts from each row, e.g. two attribution windows, each with its attr_model.",
+    )
+    cost_conversion: CostConversion | None = None
+    currency_conversion: CurrencyConversion | None = None
+    total_rows: Literal["detected", "none"] | TotalRows = Field(
+        "detected",
+        description="Rows that sum up others become rejects 'total_row' with severity info: those that the "
+        "reader detected, none, or those that a column tells.",
+    )
+    filters: list[Filter] = Field(default=[])
     restatement_window_days: Annotated[int, Field(ge=0)] | None = Field(
         None, description="How long the network may still change a day; null where it does not say."
     )
-    natural_key: Annotated[list[str], Field(min_length=1)] = list(DEFAULT_NATURAL_KEY)
-    rules: list[Rule] = []
+    natural_key: list[str] = Field(
+        default=list(DEFAULT_NATURAL_KEY),
+        min_length=1,
+        description="RMIS fields that together tell one fact; a later statement with the same values replaces it.",
+    )
+    repeats: Literal["duplicate", "corrections"] = Field(
+        "duplicate",
+        description="Several rows of one key in one statement: one fact and its duplicates, or corrections "
+        "that add up.",
+    )
+    dedupe_key: Names | None = Field(
+        None,
+        description="Raw columns that identify a delivery; a row that comes again under the same key is a "
+        "duplicate whatever it says.",
+    )
+    rules: list[Rule] = Field(default=[])
 
     def column_map(self) -> dict[str, str]:
         """Raw column (each alias) to RMIS field; columns of side files are named '<join>.<column>'."""
         named = {source: "sku_id" for source in self.sku.sources}
+        for columns in (family.columns for family in reversed(self.families.values())):
+            named |= {source: field for field, column in columns.items() for source in column.sources}
         return named | {source: field for field, column in self.columns.items() for source in column.sources}
+
+    def source_columns(self) -> list[str]:
+        """Every name that stands in a `from`, a join's key or the dedupe key: what the mapping reads."""
+        return list(dict.fromkeys(self._source_columns()))
+
+    def _source_columns(self) -> Iterator[str]:
+        sections = [self.columns, self.inputs, *(family.columns for family in self.families.values())]
+        for section in sections:
+            for column in section.values():
+                yield from column.sources
+        yield from self.sku.sources
+        for join in self.joins.values():
+            yield from join.key
+        for some in (self.source.as_of, self.total_rows, *self.filters):
+            yield from getattr(some, "sources", None) or []
+        yield from self.dedupe_key or []
 
 
 def mapping_json_schema() -> dict[str, Any]:

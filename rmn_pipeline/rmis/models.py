@@ -18,7 +18,7 @@ PlacementType = Literal[
 ]
 AdType = Literal["sponsored_products", "sponsored_brands", "display", "video", "unspecified"]
 ConversionUnit = Literal["orders", "units", "items"]
-RevenueScope = Literal["same_sku", "total"]
+RevenueScope = Literal["same_sku", "halo", "total"]
 DateBasis = Literal["ad_interaction", "order"]
 CostBasis = Literal["media", "media_and_fees", "media_fees_and_tax"]
 
@@ -56,6 +56,16 @@ class RMISRecord(RmisModel):
     as_of: dt.date = Field(description="When the network said so.")
     source_file: str
     source_row: Annotated[int, Field(ge=1, description="1-based data row in `source_file`.")]
+    # Null wherever a network does not say it.
+    account_id: str | None = None
+    ad_id: str | None = None
+    search_term: str | None = Field(None, description="What the shopper searched for, or the keyword bought.")
+    event_at: dt.datetime | None = Field(None, description="UTC; only where the report has timestamps.")
+    original_currency: str | None = Field(None, description="Null where the amounts were not converted.")
+    exchange_rate: float | None = Field(
+        None,
+        description="`currency` per `original_currency`; the amounts as sent are amount / exchange_rate.",
+    )
     # Full-data only: null at harmonization and never present in what a clean room releases.
     margin: float | None = None
     promo_flag: bool | None = None
@@ -109,12 +119,16 @@ FULL_DATA_ONLY_FIELDS: tuple[str, ...] = (
     "geo_detail",
 )
 
+# What sums over rows of one natural key.
+ADDITIVE_FIELDS: tuple[str, ...] = ("impressions", "clicks", "conversions", "revenue", "cost")
+
 _SCALARS: dict[Any, pl.DataType] = {
     str: pl.String(),
     int: pl.Int64(),
     float: pl.Float64(),
     bool: pl.Boolean(),
     dt.date: pl.Date(),
+    dt.datetime: pl.Datetime("us", "UTC"),
 }
 
 
@@ -150,6 +164,12 @@ def enumerated_values(model: type[BaseModel], field: str) -> tuple[str, ...]:
     """The values that a column may take where its model lists them; empty where it does not."""
     bare, _ = unwrap_annotation(model.model_fields[field].annotation)
     return get_args(bare) if get_origin(bare) is Literal else ()
+
+
+def value_pattern(model: type[BaseModel], field: str) -> str | None:
+    """The pattern that a column's texts must fit where its model says one."""
+    patterns = [getattr(constraint, "pattern", None) for constraint in model.model_fields[field].metadata]
+    return next((str(pattern) for pattern in patterns if pattern is not None), None)
 
 
 def empty_table(model: type[BaseModel]) -> pl.DataFrame:

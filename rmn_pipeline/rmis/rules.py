@@ -1,28 +1,38 @@
-"""What can be wrong with a row: every rule as a condition and a message, and the verdict over all rows."""
+"""What a mapping demands of rows, compiled: each rule as a condition and a message, for single rows or for keys.
+
+A rule of scope `key` is one on additive numbers. Where a statement has one row per natural key, that row is the sum,
+so such rules are judged with the row. Where rows of a key are corrections that add up, they must be judged on the
+sums of a statement: `key_rules` are the same conditions over a frame with the columns of rmis_events, in which
+impressions, clicks, conversions, revenue and cost are those sums.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
+from functools import reduce
 
 import polars as pl
 
-from rmn_pipeline.rmis.mapping import (
-    ColumnRule,
+from rmn_pipeline.rmis.expression_syntax import names_in, parse_expression
+from rmn_pipeline.rmis.expressions import Kind, compile_expression
+from rmn_pipeline.rmis.mapping import Mapping
+from rmn_pipeline.rmis.mapping_rules import (
+    CrossFieldRule,
     InSetRule,
-    Mapping,
+    MinCellRule,
     MonotoneRule,
     NotAfterRule,
     NotNullRule,
     RangeRule,
+    RegexRule,
     Rule,
+    ScopedRule,
     Severity,
+    UniqueRule,
 )
-from rmn_pipeline.rmis.models import RMISRecord, enumerated_values
-from rmn_pipeline.rmis.raw_rows import SKU, raw_name
-
-# Intermediate columns: the extracted part, and the value map's answer.
-PART, MAPPED = "part:", "mapped:"
+from rmn_pipeline.rmis.models import ADDITIVE_FIELDS
 
 
 @dataclass(frozen=True)
@@ -35,92 +45,127 @@ class RowRule:
     message: pl.Expr
 
 
+@dataclass(frozen=True)
+class UniqueFields:
+    """One rule over the events of a retailer that hold: on one `date` no two may agree in all of `fields`.
+
+    The first event, by source_file and source_row, is sound; the others break the rule. A null is equal to nothing.
+    """
+
+    name: str
+    severity: Severity
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RuleSet:
+    """A mapping's rules, by what they have to be judged on."""
+
+    row_rules: tuple[RowRule, ...]
+    key_rules: tuple[RowRule, ...]
+    unique_rules: tuple[UniqueFields, ...]
+
+
+def compile_rules(mapping: Mapping, kinds: Dictionary[str, Kind]) -> RuleSet:
+    """All rules of a mapping; `kinds` are the fields and inputs that expressions may name."""
+    row_rules, key_rules, unique_rules = [], [], []
+    for rule in mapping.rules:
+        if isinstance(rule, UniqueRule):
+            unique_rules.append(UniqueFields(rule_name(rule), rule.severity, tuple(rule.fields)))
+        elif mapping.repeats == "corrections" and rule_scope(rule) == "key":
+            key_rules.append(_compiled(rule, kinds))
+        else:
+            row_rules.append(_compiled(rule, kinds))
+    return RuleSet(tuple(row_rules), tuple(key_rules), tuple(unique_rules))
+
+
+def rule_name(rule: Rule) -> str:
+    """The declared name, or '<check>.<fields>'."""
+    if rule.name is not None:
+        return rule.name
+    return f"{rule.check}.{'_'.join(sorted(rule_fields(rule)) if rule.check == 'cross_field' else rule_fields(rule))}"
+
+
+def rule_fields(rule: Rule) -> list[str]:
+    """What a rule looks at: RMIS fields, in an expression inputs as well."""
+    if isinstance(rule, MonotoneRule | UniqueRule):
+        return list(rule.fields)
+    if isinstance(rule, CrossFieldRule):
+        return sorted(names_in(parse_expression(rule.holds)))
+    return [rule.field]
+
+
+def names_looked_at(rule: Rule) -> frozenset[str]:
+    """Every name whose value can change a rule's answer."""
+    names = {*rule_fields(rule)}
+    if isinstance(rule, NotAfterRule):
+        names.add(rule.limit)
+    if isinstance(rule, MinCellRule) and rule.unless is not None:
+        names |= names_in(parse_expression(rule.unless))
+    return frozenset(names)
+
+
+def rule_scope(rule: Rule) -> str:
+    """row or key: declared, or key where everything that the rule looks at adds up."""
+    if not isinstance(rule, ScopedRule):
+        return "row"
+    if rule.scope is not None:
+        return rule.scope
+    return "key" if names_looked_at(rule) <= set(ADDITIVE_FIELDS) else "row"
+
+
 def _show(column: str) -> pl.Expr:
     return pl.col(column).cast(pl.String).fill_null("(empty)")
 
 
-def reading_rules(mapping: Mapping) -> Iterator[RowRule]:
-    """Cells that could not be read: no such part, a value the map does not know, the wrong type, or nothing."""
-    for name, column in mapping.columns.items():
-        yield from _column_rules(name, column)
-    yield from _sku_rules(mapping)
-    for name, info in RMISRecord.model_fields.items():
-        if info.is_required() and (name in mapping.columns or name == SKU):
-            empty = pl.col(name).is_null() & pl.col(raw_name(name)).is_null()
-            source = mapping.columns.get(name, mapping.sku).sources[0]
-            yield RowRule(f"not_null.{name}", "reject", empty, pl.lit(f"{name} is empty (from '{source}')"))
+def _shown(names: Iterable[str]) -> pl.Expr:
+    return pl.concat_str([pl.format("{}={}", pl.lit(name), _show(name)) for name in names], separator=", ")
 
 
-def _column_rules(name: str, column: ColumnRule) -> Iterator[RowRule]:
-    raw, part, mapped = raw_name(name), PART + name, MAPPED + name
-    if column.extract is not None:
-        yield RowRule(
-            f"extract.{name}",
-            "reject",
-            pl.col(raw).is_not_null() & pl.col(part).is_null(),
-            pl.format("no {} in '{}'", pl.lit(name), _show(raw)),
-        )
-    if column.values is not None:
-        yield RowRule(
-            f"unmapped.{name}",
-            "reject",
-            pl.col(part).is_not_null() & pl.col(mapped).is_null(),
-            pl.format("'{}' is no known {}", _show(part), pl.lit(name)),
-        )
-    yield RowRule(
-        f"invalid.{name}",
-        "reject",
-        pl.col(mapped).is_not_null() & pl.col(name).is_null(),
-        pl.format("'{}' is no valid {}", _show(mapped), pl.lit(name)),
-    )
-    allowed = enumerated_values(RMISRecord, name)
-    if allowed:
-        yield RowRule(
-            f"in_set.{name}",
-            "reject",
-            pl.col(name).is_not_null() & ~pl.col(name).is_in(list(allowed)),
-            pl.format("'{}' is no RMIS {}", _show(name), pl.lit(name)),
-        )
+def _compiled(rule: Rule, kinds: Dictionary[str, Kind]) -> RowRule:
+    broken, message = _condition(rule, kinds)
+    return RowRule(rule_name(rule), rule.severity, broken, message)
 
 
-def _sku_rules(mapping: Mapping) -> Iterator[RowRule]:
-    raw = raw_name(SKU)
-    if mapping.sku.kind == "gtin":
-        for problem in ("gtin_unrecoverable", "gtin_invalid"):
-            yield RowRule(
-                f"{problem}.{SKU}",
-                "reject",
-                (pl.col("gtin:problem") == problem).fill_null(False),
-                pl.format("product code '{}': {}", _show(raw), pl.col("gtin:reason").fill_null("")),
+def _condition(rule: Rule, kinds: Dictionary[str, Kind]) -> tuple[pl.Expr, pl.Expr]:
+    match rule:
+        case NotNullRule():
+            return pl.col(rule.field).is_null(), pl.lit(f"{rule.field} is empty")
+        case RangeRule():
+            return _range(rule)
+        case InSetRule():
+            message = pl.format("'{}' is none of {}", _show(rule.field), pl.lit(", ".join(rule.values)))
+            return ~pl.col(rule.field).cast(pl.String).is_in(rule.values), message
+        case RegexRule():
+            message = pl.format("'{}' does not fit {}", _show(rule.field), pl.lit(rule.pattern))
+            return ~pl.col(rule.field).cast(pl.String).str.contains(whole_text(rule.pattern)), message
+        case MinCellRule():
+            return _min_cell(rule, kinds)
+        case MonotoneRule():
+            return _monotone(rule)
+        case NotAfterRule():
+            message = pl.format(
+                "{} {} lies after {} {}",
+                pl.lit(rule.field),
+                _show(rule.field),
+                pl.lit(rule.limit),
+                _show(rule.limit),
             )
-    yield RowRule(
-        f"unknown.{SKU}",
-        "reject",
-        pl.col("sku:unknown"),
-        pl.format("product '{}' is not in the catalog", _show(raw)),
-    )
+            return pl.col(rule.field) > pl.col(rule.limit), message
+        case CrossFieldRule():
+            holds = compile_expression(rule.holds, kinds)
+            message = pl.format("{} is not so: {}", pl.lit(rule.holds), _shown(sorted(holds.names)))
+            return ~holds.value, message
+        case UniqueRule():
+            raise TypeError("a unique rule has no condition on single rows")
 
 
-def _declared(rule: Rule) -> RowRule:
-    if isinstance(rule, NotNullRule):
-        return RowRule(
-            f"not_null.{rule.field}",
-            rule.severity,
-            pl.col(rule.field).is_null(),
-            pl.lit(f"{rule.field} is empty"),
-        )
-    if isinstance(rule, RangeRule):
-        return _range(rule)
-    if isinstance(rule, InSetRule):
-        outside = ~pl.col(rule.field).cast(pl.String).is_in(rule.values)
-        message = pl.format("'{}' is none of {}", _show(rule.field), pl.lit(", ".join(rule.values)))
-        return RowRule(f"in_set.{rule.field}", rule.severity, outside, message)
-    if isinstance(rule, MonotoneRule):
-        return _monotone(rule)
-    return _not_after(rule)
+def whole_text(pattern: str) -> str:
+    """A pattern that must fit a text from end to end."""
+    return f"^(?:{pattern})$"
 
 
-def _range(rule: RangeRule) -> RowRule:
+def _range(rule: RangeRule) -> tuple[pl.Expr, pl.Expr]:
     value = pl.col(rule.field)
     broken = pl.lit(False)
     if rule.min is not None:
@@ -132,34 +177,30 @@ def _range(rule: RangeRule) -> RowRule:
     message = pl.format(
         "{} {} is not {}", pl.lit(rule.field), _show(rule.field), pl.lit(" and ".join(limits))
     )
-    return RowRule(f"range.{rule.field}", rule.severity, broken, message)
+    return broken, message
 
 
-def _monotone(rule: MonotoneRule) -> RowRule:
-    broken = pl.lit(False)
-    for larger, smaller in zip(rule.fields, rule.fields[1:], strict=False):
-        broken = broken | (pl.col(smaller) > pl.col(larger))
-    shown = pl.concat_str(
-        [pl.format("{}={}", pl.lit(name), _show(name)) for name in rule.fields], separator=", "
-    )
-    return RowRule(
-        f"monotone.{'_'.join(rule.fields)}",
-        rule.severity,
-        broken,
-        pl.format("each must be at least the next: {}", shown),
-    )
-
-
-def _not_after(rule: NotAfterRule) -> RowRule:
+def _min_cell(rule: MinCellRule, kinds: Dictionary[str, Kind]) -> tuple[pl.Expr, pl.Expr]:
+    value = pl.col(rule.field)
+    broken = (value > 0) & (value < rule.min)
+    if rule.unless is not None:
+        broken = broken & ~compile_expression(rule.unless, kinds).value.fill_null(False)
     message = pl.format(
-        "{} {} lies after {} {}", pl.lit(rule.field), _show(rule.field), pl.lit(rule.limit), _show(rule.limit)
+        "{} {} is below the least cell of {}",
+        pl.lit(rule.field),
+        _show(rule.field),
+        pl.lit(f"{rule.min:g}"),
     )
-    return RowRule(f"not_after.{rule.field}", rule.severity, pl.col(rule.field) > pl.col(rule.limit), message)
+    return broken, message
 
 
-def all_rules(mapping: Mapping) -> list[RowRule]:
-    """Every rule of a mapping, in the order in which a row is blamed."""
-    return [*reading_rules(mapping), *(_declared(rule) for rule in mapping.rules)]
+def _monotone(rule: MonotoneRule) -> tuple[pl.Expr, pl.Expr]:
+    steps = [
+        pl.col(smaller) > pl.col(larger)
+        for larger, smaller in zip(rule.fields, rule.fields[1:], strict=False)
+    ]
+    broken = reduce(lambda one, other: one | other, steps)
+    return broken, pl.format("each must be at least the next: {}", _shown(rule.fields))
 
 
 def judge(rows: pl.LazyFrame, rules: list[RowRule]) -> pl.LazyFrame:
@@ -169,7 +210,8 @@ def judge(rows: pl.LazyFrame, rules: list[RowRule]) -> pl.LazyFrame:
         for index, rule in enumerate(rules)
         if rule.severity == "reject"
     ]
-    return rows.with_columns(pl.min_horizontal(blames).alias("broken"))
+    nothing = pl.lit(None, pl.Int16)
+    return rows.with_columns(pl.min_horizontal(blames or [nothing]).alias("broken"))
 
 
 def explain(bad: pl.DataFrame, rules: list[RowRule]) -> pl.DataFrame:
@@ -180,7 +222,7 @@ def explain(bad: pl.DataFrame, rules: list[RowRule]) -> pl.DataFrame:
     return bad.with_columns(
         pl.col("broken").replace_strict(list(range(len(names))), names, return_dtype=pl.String).alias("rule"),
         pl.lit("reject").alias("severity"),
-        pl.concat_str(messages, separator="; ", ignore_nulls=True).alias("message"),
+        pl.concat_str(messages or [pl.lit("")], separator="; ", ignore_nulls=True).alias("message"),
     )
 
 

@@ -10,14 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rmn_pipeline.rmis.cells import Cells, encode
 from rmn_pipeline.rmis.mapping import ColumnRule, RegexPart, SplitPart, UseValue
-from rmn_pipeline.rmis.values import clean_text, extract_part, map_values, parse_values
+from rmn_pipeline.rmis.reading import Read, compile_reading
+from rmn_pipeline.rmis.values import clean_text, extract_part, map_values
+from rmn_pipeline_tests.rmis.fixtures import mapping
+
+
+def read(texts: list[str | None], field: str, coded: bool = False, **rule: Any) -> Read:
+    column = ColumnRule.model_validate({"from": "x", **rule})
+    series = pl.Series(texts, dtype=pl.String)
+    return compile_reading(mapping(), field, column).read(encode(series) if coded else Cells(series))
 
 
 def parsed(text: str | None, field: str, **rule: Any) -> Any:
-    column = ColumnRule.model_validate({"from": "x", **rule})
-    frame = pl.DataFrame({"x": [text]}, schema={"x": pl.String})
-    return frame.select(parse_values(pl.col("x"), field, column))["x"][0]
+    return read([text], field, **rule).values[0]
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,11 @@ from rmn_pipeline_tests.cleanroom.sample import SKUS, sample_policy
 
 
 def range_request(number: int) -> dict[str, object]:
-    first = datetime.date(2026, 1, 1) + datetime.timedelta(days=number)
-    return {"metrics": ["customers"], "filters": {"date": {"from": first.isoformat(), "to": "2026-12-31"}}}
+    later, earlier = number % 180, number // 180
+    first = datetime.date(2026, 1, 1) + datetime.timedelta(days=later)
+    last = datetime.date(2026, 12, 31) - datetime.timedelta(days=earlier)
+    period = {"from": first.isoformat(), "to": last.isoformat()}
+    return {"metrics": ["customers"], "filters": {"date": period}}
 
 
 def main() -> None:

@@ -9,12 +9,12 @@ from rmn_pipeline.governance.pii.accounts import find_ibans
 from rmn_pipeline.governance.pii.cards import find_cards
 from rmn_pipeline.governance.pii.emails import find_emails
 from rmn_pipeline.governance.pii.network import find_devices, find_ip_addresses
-from rmn_pipeline.governance.pii.normalize import PlainText, plain_form
 from rmn_pipeline.governance.pii.phones import find_phones
 from rmn_pipeline.governance.pii.presidio import require_presidio
 from rmn_pipeline.governance.pii.social_security import find_social_security_numbers
 from rmn_pipeline.governance.pii.spans import ENTITY_TYPES, PiiSpan
 from rmn_pipeline.governance.pii.streets import find_streets
+from rmn_pipeline.governance.plain_text import PlainText, plain_form
 
 Finder = Callable[[str], Iterator[PiiSpan]]
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from rmn_pipeline.governance.pii.normalize import ENCODED
 from rmn_pipeline.governance.pii.street_words import (
     FRENCH_STREET_WORDS,
     SOUTHERN_STREET_WORDS,
     STREET_ENDINGS,
     STREET_WORDS,
 )
+from rmn_pipeline.governance.plain_text import ENCODED
 
 # A digit as scanners misread it: one of its look-alikes, or itself.
 DIGIT_LIKE = r"[0-9OoQDIl|!iZzSsGbBgq]"

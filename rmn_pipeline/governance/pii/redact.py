@@ -10,8 +10,8 @@ from typing import Literal
 
 from rmn_pipeline.governance.errors import RedactionError
 from rmn_pipeline.governance.pii.detect import detect_pii
-from rmn_pipeline.governance.pii.normalize import plain_form
 from rmn_pipeline.governance.pii.spans import PiiSpan
+from rmn_pipeline.governance.plain_text import plain_form
 
 RedactionMode = Literal["mask", "hash", "tag"]
 

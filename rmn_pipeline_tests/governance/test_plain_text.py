@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmn_pipeline.governance.pii.normalize import plain_form
+from rmn_pipeline.governance.plain_text import plain_form
 
 
 @pytest.mark.parametrize(

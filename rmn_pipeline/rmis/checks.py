@@ -59,26 +59,27 @@ def _conditions(name: str, field: FieldInfo, allowed: tuple[str, ...]) -> Iterat
             yield "pattern", f"must look like {pattern}", ~column.str.contains(pattern)
 
 
-def check_table(frame: pl.DataFrame, model: type[BaseModel]) -> list[Violation]:
-    """Everything in which `frame` is no table of `model`; empty when it is one."""
-    expected = polars_schema(model)
-    unknown = [name for name in frame.columns if name not in expected]
+def check_table(frame: pl.DataFrame | pl.LazyFrame, model: type[BaseModel]) -> list[Violation]:
+    """Everything in which `frame` is no table of `model`; empty when it is one. A lazy frame is never held whole."""
+    expected, found = polars_schema(model), frame.lazy().collect_schema()
+    unknown = [name for name in found.names() if name not in expected]
     violations = [Violation(name, "unknown_column", "no such column in the model") for name in unknown]
     tests: list[tuple[str, str, str, pl.Expr]] = []
     for name, dtype in expected.items():
-        if name not in frame.columns:
+        if name not in found:
             violations.append(Violation(name, "missing_column", "the column is missing"))
-        elif frame.schema[name] != dtype:
-            violations.append(Violation(name, "type", f"is {frame.schema[name]}, must be {dtype}"))
+        elif found[name] != dtype:
+            violations.append(Violation(name, "type", f"is {found[name]}, must be {dtype}"))
         else:
             allowed = enumerated_values(model, name)
             tests += [(name, *test) for test in _conditions(name, model.model_fields[name], allowed)]
     if not tests:
         return violations
-    counts = frame.select(
+    counts = frame.lazy().select(
         broken.fill_null(False).sum().alias(str(index)) for index, (*_, broken) in enumerate(tests)
-    ).row(0)
-    for (name, kind, message, _), count in zip(tests, counts, strict=True):
+    )
+    totals = counts.collect(engine="streaming").row(0)
+    for (name, kind, message, _), count in zip(tests, totals, strict=True):
         if count:
             violations.append(Violation(name, kind, message, int(count)))
     return violations

@@ -1,18 +1,18 @@
-"""Asset checks: schema per RMIS table (made from the models), conservation of rows, anomalies, budget adds up.
+"""Asset checks: schema per RMIS table (made from the models), conservation of rows, budget adds up.
 
-Blocking where a bad table must not flow on. The adapter gate is emitted by the evaluation assets themselves.
+Blocking where a bad table must not flow on. Checks on anomalies, which block nothing, are in `anomaly_checks`; the
+adapter gate is emitted by the evaluation assets themselves.
 """
 
 import json
-from datetime import date
 
 import dagster as dg
 import polars as pl
 from dagster_duckdb import DuckDBResource
 from pydantic import BaseModel
 
+from rmn_pipeline.defs.anomaly_checks import anomaly_checks
 from rmn_pipeline.defs.brand_inputs import read_plan, requested
-from rmn_pipeline.defs.metadata import markdown_table
 from rmn_pipeline.defs.project import Project
 from rmn_pipeline.defs.resources import ProjectResource
 from rmn_pipeline.rmis import (
@@ -21,7 +21,6 @@ from rmn_pipeline.rmis import (
     RMISRecord,
     RMISSku,
     check_table,
-    find_anomalies,
     read_events,
     read_table,
 )
@@ -45,7 +44,7 @@ def build_checks(
     return [
         *[_schema_check(table, retailers) for table in RMIS_MODELS],
         _conservation_check(retailers),
-        _anomaly_check(retailers),
+        *anomaly_checks(retailers),
         *[_budget_check(mode, brands) for mode in ("full_data", "clean_room")],
     ]
 
@@ -104,31 +103,6 @@ def _conservation_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDef
         )
 
     return rows_are_conserved
-
-
-def _anomaly_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
-    @dg.asset_check(
-        name="no_anomalies",
-        asset="rmis_events",
-        partitions_def=retailers,
-        description="Null rates, future dates, spend without impressions, missing days, level shifts: a warning, "
-        "for a person to look at.",
-    )
-    def no_anomalies(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
-        anomalies = find_anomalies(
-            read_rmis_table(project.paths, "rmis_events", context.partition_key), today=date.today()
-        )
-        rows = [{"code": a.code, "severity": a.severity, "what": a.message} for a in anomalies]
-        return dg.AssetCheckResult(
-            passed=not anomalies,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={
-                "count": len(anomalies),
-                "anomalies": dg.MetadataValue.md(markdown_table(pl.DataFrame(rows)) if rows else "_none_"),
-            },
-        )
-
-    return no_anomalies
 
 
 def _budget_check(mode: str, brands: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:

@@ -9,6 +9,8 @@ import polars as pl
 # Okabe and Ito's palette: distinct for every common form of colour blindness.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 
+_COLOURS = 128
+
 
 def daily_spend_plot(events: pl.DataFrame, retailer_id: str) -> bytes:
     """Spend and attributed revenue per day of one retailer, as PNG."""
@@ -22,7 +24,7 @@ def daily_spend_plot(events: pl.DataFrame, retailer_id: str) -> bytes:
     axis.set_ylim(bottom=0)
     axis.legend(frameon=False)
     figure.autofmt_xdate()
-    return _png(figure)
+    return png(figure)
 
 
 def loss_plot(losses: Sequence[float], adapter_id: str) -> bytes:
@@ -32,7 +34,7 @@ def loss_plot(losses: Sequence[float], adapter_id: str) -> bytes:
     axis.set_xlabel("logged step")
     axis.set_ylabel("loss (nats per token)")
     axis.set_ylim(bottom=0)
-    return _png(figure)
+    return png(figure)
 
 
 def allocation_plot(allocation: pl.DataFrame, title: str) -> bytes:
@@ -56,7 +58,7 @@ def allocation_plot(allocation: pl.DataFrame, title: str) -> bytes:
             left[retailer] += width
     axis.set_xlabel("USD over the plan")
     axis.legend(frameon=False, fontsize=8)
-    return _png(figure)
+    return png(figure)
 
 
 def _figure(title: str) -> tuple[Any, Any]:
@@ -69,7 +71,13 @@ def _figure(title: str) -> tuple[Any, Any]:
     return figure, axis
 
 
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+def png(figure: Any) -> bytes:
+    """A figure as PNG, with as few colours as plots need: images in metadata live in the event log."""
+    from PIL import Image
+
+    drawn, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png")
+    Image.open(drawn).convert("RGB").quantize(_COLOURS, method=Image.Quantize.MAXCOVERAGE).save(
+        small, format="png", optimize=True
+    )
+    return small.getvalue()

@@ -22,6 +22,7 @@ __all__ = [
     "AnomalySettings",
     "AnomalySeverity",
     "daily_totals",
+    "examine",
     "find_anomalies",
     "worst_severity",
 ]
@@ -55,6 +56,11 @@ def find_anomalies(
         superseded=None if superseded is None else superseded.lazy(),
         rejects=None if rejects is None else rejects.lazy(),
     )
+    return examine(evidence, detectors)
+
+
+def examine(evidence: Evidence, detectors: Iterable[Detector] = DETECTORS) -> list[Anomaly]:
+    """All findings over some evidence, the worst first."""
     if evidence.event_count == 0:
         return [Anomaly("no_events", "error", "there are no events", rows=0)]
     found = [anomaly for detector in detectors for anomaly in detector.find(evidence)]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rapidfuzz import fuzz
-from scipy.optimize import linear_sum_assignment
 
 from rmn_pipeline.rmis.report_profile import ColumnProfile, sketch_overlap
 
@@ -41,6 +40,9 @@ def renamings(gone: Sequence[ColumnProfile], added: Sequence[ColumnProfile]) -> 
     """The likeliest pairs, each column in at most one, as far as they are likely at all."""
     if not gone or not added:
         return []
+    # Only drift needs it, and definitions should load quickly.
+    from scipy.optimize import linear_sum_assignment
+
     table = [
         [
             Renaming(old.name, new.name, name_likeness(old.name, new.name), value_likeness(old, new))

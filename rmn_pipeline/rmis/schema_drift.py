@@ -58,14 +58,14 @@ class ReadColumns:
 
 def columns_read_by(mapping: RetailerMapping) -> ReadColumns:
     """What a retailer's mapping reads from the report itself; side files have their own columns."""
-    rules = {**mapping.columns, "sku_id": mapping.sku}
     sides = tuple(f"{name}." for name in mapping.joins)
+    sources = {field: rule.sources for field, rule in mapping.columns.items()} | {"sku_id": mapping.sku.sources}
     aliases = {
-        field: [name for name in rule.sources if not name.startswith(sides)] for field, rule in rules.items()
+        field: [name for name in names if not name.startswith(sides)] for field, names in sources.items()
     }
     return ReadColumns(
         {field: names for field, names in aliases.items() if names},
-        frozenset(field for field, rule in rules.items() if getattr(rule, "optional", False)),
+        frozenset(field for field, rule in mapping.columns.items() if getattr(rule, "optional", False)),
     )
 
 

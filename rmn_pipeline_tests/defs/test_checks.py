@@ -80,14 +80,6 @@ def test_an_invented_placement_breaks_the_schema(damaged) -> None:
     assert "placement_type" in failed["rmis_events_schema"]["violations"]
 
 
-def test_a_missing_day_is_an_anomaly_but_only_a_warning(damaged) -> None:
-    def lose_a_day(lake: Path) -> None:
-        sorted((lake / "rmis_events" / "retailer_id=delta").glob("*.parquet"))[3].unlink()
-
-    failed = failed_checks(damaged(lose_a_day), checks=("rmis_events no_anomalies",))
-    assert "missing" in failed["no_anomalies"]["anomalies"]
-
-
 def test_a_broken_table_blocks_what_lies_downstream(harmonized: Path, tmp_path: Path) -> None:
     root = tmp_path / "project"
     shutil.copytree(harmonized, root, symlinks=True)

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -9,8 +12,8 @@ import polars as pl
 from rmn_pipeline.defs.metadata import markdown_table
 from rmn_pipeline.defs.project import Project
 from rmn_pipeline.defs.resources import ProjectResource
-from rmn_pipeline.feeds import list_landing, read_report
-from rmn_pipeline.rmis import load_mapping
+from rmn_pipeline.feeds import LandingFile, list_landing, report_sources
+from rmn_pipeline.rmis import FeedProfile, FeedProfiler, Mapping, load_mapping, write_feed_profile
 
 GROUP = "feeds"
 
@@ -44,31 +47,56 @@ def feed_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
         paths = project.paths
         mapping = load_mapping(paths.retailer_dir(retailer_id) / "mapping.yaml")
         files = list_landing(paths.landing_dir(retailer_id) / "reports", mapping.source.files)
-        report_format = mapping.source.report_format()
-        inventory: list[dict[str, object]] = [
-            {
-                "file": file.path.name,
-                "rows": read_report(file.path, report_format).height,
-                "bytes": file.size,
-                "period": file.period,
-                "as_of": str(file.as_of) if file.as_of else None,
-                "sha256": file.sha256,
-            }
-            for file in files
-        ]
+        inventory, profile = take_inventory(retailer_id, mapping, files)
         digest = write_inventory(paths, retailer_id, inventory)
-        shown = [{**row, "sha256": str(row["sha256"])[:12]} for row in inventory]
+        write_feed_profile(paths.lake_dir / "raw_feed", profile)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(digest),
             metadata={
                 "dagster/row_count": sum(int(str(row["rows"])) for row in inventory),
                 "files": len(inventory),
                 "network": mapping.network,
-                "inventory": dg.MetadataValue.md(markdown_table(pl.DataFrame(shown))),
+                "header_editions": len(profile.editions),
+                "inventory": dg.MetadataValue.md(markdown_table(_shown(inventory))),
             },
         )
 
     return [raw_feed]
+
+
+def take_inventory(
+    retailer_id: str, mapping: Mapping, files: Sequence[LandingFile]
+) -> tuple[list[dict[str, object]], FeedProfile]:
+    """Read every file to its end: one entry per file, and the profile of what the columns hold."""
+    profiler = FeedProfiler(mapping.source.null_values)
+    rows: Counter[Path] = Counter()
+    headers: dict[Path, tuple[str, ...]] = {}
+    as_of = {file.path: file.as_of for file in files}
+    for source in report_sources([file.path for file in files], mapping.source.report_format()):
+        facts = profiler.read(source, as_of[source.paths[0]])
+        rows[source.paths[0]] += facts.rows
+        headers[source.paths[0]] = facts.header
+    inventory: list[dict[str, object]] = [
+        {
+            "file": file.path.name,
+            "rows": rows[file.path],
+            "bytes": file.size,
+            "period": file.period,
+            "as_of": str(file.as_of) if file.as_of else None,
+            "sha256": file.sha256,
+            "columns": list(headers.get(file.path, ())),
+        }
+        for file in files
+    ]
+    return inventory, profiler.profile(retailer_id)
+
+
+def _shown(inventory: list[dict[str, object]]) -> pl.DataFrame:
+    rows = [
+        {**row, "sha256": str(row["sha256"])[:12], "columns": len(row["columns"])}  # type: ignore[arg-type]
+        for row in inventory
+    ]
+    return pl.DataFrame(rows)
 
 
 def write_inventory(paths: Project, retailer_id: str, inventory: list[dict[str, object]]) -> str:

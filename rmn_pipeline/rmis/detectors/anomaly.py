@@ -38,6 +38,7 @@ class Anomaly:
         message: a sentence with numbers.
         spans: the days concerned, where days are concerned.
         rows: how many events are concerned, where events are.
+        subject: the campaign, file or other part concerned, where it is one.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Anomaly:
     message: str
     spans: tuple[DaySpan, ...] = ()
     rows: int | None = None
+    subject: str = ""
 
 
 def spans_of(days: Iterable[date]) -> tuple[DaySpan, ...]:

@@ -20,11 +20,12 @@ from rmn_pipeline.rmis.detectors.vanished_parts import vanished_parts
 
 @dataclass(frozen=True)
 class Detector:
-    """One kind of anomaly and how it is found."""
+    """One kind of anomaly and how it is found; `on_rejects`: in what was rejected, not in the events."""
 
     name: str
     description: str
     find: Callable[[Evidence], Iterator[Anomaly]]
+    on_rejects: bool = False
 
 
 DETECTORS: tuple[Detector, ...] = (
@@ -60,5 +61,10 @@ DETECTORS: tuple[Detector, ...] = (
         "Click rate, click price and return stay within the retailer's own distribution, by day and by event.",
         unusual_ratios,
     ),
-    Detector("rejected_shares", "No file has far more broken rows than the others.", rejected_shares),
+    Detector(
+        "rejected_shares",
+        "No file has far more broken rows than the others.",
+        rejected_shares,
+        on_rejects=True,
+    ),
 )

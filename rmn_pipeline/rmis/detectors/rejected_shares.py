@@ -33,6 +33,7 @@ def rejected_shares(evidence: Evidence) -> Iterator[Anomaly]:
             f"{row['share']:.1%} of the {row['rows']} rows of {row['source_file']} break a rule, {usual:.1%} of a "
             f"file usually do; most often {row['rule']} ({row['rule_rows']} rows)",
             rows=row["broken"],
+            subject=row["source_file"],
         )
 
 

@@ -27,6 +27,7 @@ _TAIL_QUANTILE, _TAIL_Z = 0.95, 1.96
 # Two windows: short ones see changes of two weeks, long ones average over weekly budgets.
 _STEP_WINDOWS = (14, 28)
 _LEAST_WINDOW = 7
+_SHORT_SERIES = 1.5
 _MOST_STEPS = 6
 # A launch is over when the level is this close to that of the weeks that follow.
 _LAUNCHED_RATIO = 1.2
@@ -106,7 +107,7 @@ def read_series(
 
 def _launch_length(values: Array, settings: AnomalySettings) -> int:
     """How many days at the beginning lie below the level that follows: how campaigns begin, and no fault."""
-    later = np.median(values[settings.launch_days : 2 * settings.launch_days])
+    later = np.median(values[settings.launch_days - 7 : settings.launch_days + 7])
     smooth = _running_median(values[: settings.launch_days], half=2)
     if len(smooth) == 0 or smooth[0] >= later - np.log(settings.step_ratio):
         return 0
@@ -196,14 +197,26 @@ def _clearest_step(values: Array, window: int, day_to_day: float) -> _Candidate 
     before, after = _side_medians(values, positions, window)
     shape = 1 / np.minimum(positions, window) + 1 / np.minimum(len(values) - positions, window)
     rise = after - before
-    # The median rise is the trend: only what is more abrupt than that is a step.
-    away = (rise - np.median(rise)) / np.sqrt(shape * window / 2)
+    # The median rise is the trend: only what is more abrupt than that is a step. Most of a short series lies around
+    # its step, and then the median rise would be the step itself.
+    is_long = len(positions) > 4 * window
+    trend = float(np.median(rise)) if is_long else 0.0
+    away = (rise - trend) / np.sqrt(shape * window / 2)
     best = int(np.argmax(np.abs(away)))
     elsewhere = away[np.abs(positions - positions[best]) > window]
     floor = _MEDIAN_EFFICIENCY * day_to_day * float(np.sqrt(2 / window))
-    # Too little series left to tell how steady it is: ask for half as much again.
-    sigma = max(floor, robust_sigma(elsewhere)) if len(elsewhere) >= 2 * window else 1.5 * floor
+    if len(elsewhere) >= 2 * window:
+        sigma = max(floor, robust_sigma(elsewhere))
+    else:
+        # Too little of the series is left to tell how steady it is: its weeks must do, and half as much again.
+        sigma = _SHORT_SERIES * max(floor, _week_to_week(values) * float(np.sqrt(_LEAST_WINDOW / window)))
     return _Candidate(float(abs(away[best])) / sigma, int(positions[best]), float(rise[best]), window)
+
+
+def _week_to_week(values: Array) -> float:
+    """Deviation of a week's level, by how weeks differ from the ones before."""
+    whole = values[len(values) % _LEAST_WINDOW :].reshape(-1, _LEAST_WINDOW)
+    return robust_sigma(np.diff(np.median(whole, axis=1)))
 
 
 def _side_medians(values: Array, positions: npt.NDArray[np.int64], window: int) -> tuple[Array, Array]:

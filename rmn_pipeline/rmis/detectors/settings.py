@@ -16,7 +16,7 @@ class AnomalySettings:
         step_z: robust deviations from which a lasting change of level is told.
         step_ratio: and how large the ratio of the levels must be as well.
         launch_days: a rise within so many days of the beginning is a launch.
-        min_days: shorter series have no level statistics.
+        min_days: of shorter series it is not known what is usual: no levels are compared.
         young_days: so long after a day, conversions and revenue may still be low because they are not complete.
         history_days: a change of level longer ago than this is told as info.
         min_row_share: share of events from which rows that are merely doubtful are told.
@@ -33,8 +33,8 @@ class AnomalySettings:
     odd_day_ratio: float = 1.5
     step_z: float = 4.75
     step_ratio: float = 1.4
-    launch_days: int = 28
-    min_days: int = 35
+    launch_days: int = 21
+    min_days: int = 42
     young_days: int = 3
     history_days: int = 180
     min_row_share: float = 0.001

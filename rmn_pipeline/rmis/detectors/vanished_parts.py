@@ -60,7 +60,7 @@ class _Gap:
 
 def vanished_parts(evidence: Evidence) -> Iterator[Anomaly]:
     """Parts that stay away, per dimension."""
-    if not evidence.days:
+    if len(evidence.days) < evidence.settings.min_days:
         return
     for dimension in DIMENSIONS:
         parts = _parts(dimension, evidence)
@@ -138,6 +138,7 @@ def _gone(parts: _Parts, column: int, gap: _Gap, share: float) -> Anomaly:
         f"{parts.dimension} {parts.names[column]!r} has no impressions {when}; it had {share:.0%} of all in the "
         f"{min(first, _WINDOW_DAYS)} days before, and the rest runs on{hint}",
         (span,),
+        subject=parts.names[column],
     )
 
 

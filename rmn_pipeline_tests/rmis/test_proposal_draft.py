@@ -132,6 +132,7 @@ def test_a_draft_with_one_open_question_does_not_load(tmp_path: Path, question: 
 def test_a_draft_says_what_was_not_taken_and_why(tmp_path: Path) -> None:
     text = propose_mapping(written(report_named("dutch_marketplace"), tmp_path)).to_yaml("shop")
     assert "retailer_id: shop" in text
+    assert yaml.safe_load(text)["numbers"] == {"decimal_mark": ","}
     assert "# Not taken: 'Omzet (7 dagen)' (7 days)." in text
     assert "# Format: the only format that fits every value." in text
     assert (
@@ -145,9 +146,9 @@ def test_a_draft_says_what_was_not_taken_and_why(tmp_path: Path) -> None:
     assert "# Left out: 'Campagne'" not in text and "'Doorklikratio'" in text.split("# Left out:")[1]
 
 
-def test_a_unit_in_the_header_is_divided_away_and_an_unlikely_one_is_asked_about(tmp_path: Path) -> None:
+def test_a_unit_in_the_header_becomes_a_scale_and_an_unlikely_one_is_asked_about(tmp_path: Path) -> None:
     text = propose_mapping(written(report_named("search_engine"), tmp_path)).to_yaml()
-    assert yaml.safe_load(text)["columns"]["cost"]["divide_by"] == 1_000_000
+    assert yaml.safe_load(text)["columns"]["cost"]["scale"] == "micros"
     silent = report_named("search_engine").frame.rename({"metrics.cost_micros": "metrics.cost"})
     assert "are these cents or micros?" in propose_mapping(silent).to_yaml()
 
@@ -203,6 +204,19 @@ def test_headers_that_look_like_yaml_stay_headers(tmp_path: Path) -> None:
         "clicks": "{clicks}",
         "cost": "- spend",
     }
+
+
+def test_preamble_and_total_rows_are_no_evidence_and_the_delimiter_is_detected(tmp_path: Path) -> None:
+    lines = ["Report: ads", "", "Datum;Impressionen;Klicks;Kosten"]
+    lines += [f"{day:02d}.03.2026;{day}.200;{day * 3};{day},10" for day in range(1, 6)]
+    path = tmp_path / f"bericht{AS_OF}.csv"
+    path.write_text("\n".join([*lines, "Gesamt;18.000;45;15,50"]) + "\n")
+    proposal = propose_mapping(path)
+    assert list(proposal.columns.values()) == ["date", "impressions", "clicks", "cost"]
+    assert proposal.date_format == "%d.%m.%Y"
+    source = yaml.safe_load(proposal.to_yaml())["source"]
+    assert (source["format"], source["delimiter"]) == ("csv", ";")
+    assert "1 total rows" in proposal.to_yaml() and "2 preamble lines" in proposal.to_yaml()
 
 
 def test_a_file_in_a_windows_code_page_is_read_with_the_guess_written_down(tmp_path: Path) -> None:

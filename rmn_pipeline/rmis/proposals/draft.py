@@ -7,6 +7,7 @@ mapping language accepts it, so a draft with an open question cannot be loaded b
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from rmn_pipeline.rmis.proposals.basis import DraftBasis, named
 from rmn_pipeline.rmis.proposals.profiles import placement_of, table_decimal_mark
 from rmn_pipeline.rmis.proposals.remarks import remarks
 from rmn_pipeline.rmis.proposals.sampling import report_glob
-from rmn_pipeline.rmis.proposals.targets import KEYS, MEASURES, SKU_FIELDS, UNIT_DIVISORS
+from rmn_pipeline.rmis.proposals.targets import KEYS, MEASURES, SKU_FIELDS, UNITS
 
 TODO = "TODO"
 _ORDER = (
@@ -84,6 +85,7 @@ def _head(draft: DraftBasis, retailer_id: str | None) -> list[str]:
     return [
         "# A proposal, made from one report's headers and values. Check every line; answer every TODO.",
         *([_comment(f"Read from {draft.sample.file_name!r}.")] if draft.sample.file_name else []),
+        *([_comment(f"No facts, so not looked at: {draft.sample.found}.")] if draft.sample.found else []),
         *(
             [
                 _comment(
@@ -119,14 +121,21 @@ def _source(draft: DraftBasis) -> list[str]:
 
 
 def _numbers(draft: DraftBasis) -> list[str]:
-    mark = table_decimal_mark(draft.table.frame)
-    thousands = {
+    """The marks of the report's numbers, where they are not the default."""
+    marks = _marks(draft)
+    return [f"numbers: {_flow(marks)}", ""] if marks else []
+
+
+def _marks(draft: DraftBasis) -> dict[str, str]:
+    decimal = table_decimal_mark(draft.table.frame)
+    seen = Counter(
         profile.notation.thousands_mark
         for profile in draft.table.profiles
-        if profile.notation is not None and profile.notation.thousands_mark
-    }
-    told = f"decimal mark {mark!r}" + (f", thousands {named(sorted(thousands))}" if thousands else "")
-    return [_comment(f"Numbers of this report: {told}."), ""] if mark == "," or thousands else []
+        if profile.notation is not None and profile.notation.thousands_mark is not None
+    )
+    marks = {} if decimal == "." else {"decimal_mark": decimal}
+    # A column without a large number in the sample may still get one.
+    return marks | ({"thousands_mark": seen.most_common(1)[0][0]} if seen else {})
 
 
 def _columns(draft: DraftBasis, retailer_id: str | None) -> list[str]:
@@ -173,17 +182,21 @@ def _typed(draft: DraftBasis, target: str, place: int) -> dict[str, Any]:
     if target not in MEASURES:
         return {}
     typed: dict[str, Any] = {"type": "int" if target in ("impressions", "clicks") else "decimal"}
-    notation = draft.table.profiles[place].notation
     if target in ("cost", "revenue"):
         typed["type"] = "money"
-    if notation is not None and notation.decimal_mark == ",":
-        typed["decimal_mark"] = ","
-    if notation is not None and notation.thousands_mark is not None:
-        typed["thousands_mark"] = notation.thousands_mark
-    for unit, divisor in UNIT_DIVISORS.items():
-        if draft.table.readings[place].has(unit):
-            typed["divide_by"] = divisor
-    return typed
+    typed |= _own_marks(draft, place)
+    units = [unit for unit in UNITS if draft.table.readings[place].has(unit)]
+    return typed | ({"scale": units[0]} if units else {})
+
+
+def _own_marks(draft: DraftBasis, place: int) -> dict[str, str]:
+    """The marks of a column that is written otherwise than the rest of the report."""
+    notation, table = draft.table.profiles[place].notation, _marks(draft)
+    if notation is None:
+        return {}
+    own = {"decimal_mark": notation.decimal_mark, "thousands_mark": notation.thousands_mark}
+    usual = {"decimal_mark": ".", "thousands_mark": None} | table
+    return {name: mark for name, mark in own.items() if mark is not None and mark != usual[name]}
 
 
 def _date_format(draft: DraftBasis) -> Any:

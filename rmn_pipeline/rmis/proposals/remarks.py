@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rmn_pipeline.rmis.proposals.basis import DraftBasis
 from rmn_pipeline.rmis.proposals.meanings import is_part
 from rmn_pipeline.rmis.proposals.relations import constant_quotient, median_quotient, moves_together
-from rmn_pipeline.rmis.proposals.targets import MEASURES, UNIT_DIVISORS
+from rmn_pipeline.rmis.proposals.targets import MEASURES, UNITS
 
 _MOST_ALTERNATIVES = 6
 _UNLIKELY_CPC = 500.0
@@ -63,10 +63,10 @@ def _money_doubts(draft: DraftBasis, target: str, place: int) -> list[str]:
         and abs(factor - 1) > _FACTOR_OF_TWINS
     ]
     each = median_quotient(numbers, place, clicks[0]) if clicks else None
-    unit_said = any(draft.table.readings[place].has(unit) for unit in UNIT_DIVISORS)
+    unit_said = any(draft.table.readings[place].has(unit) for unit in UNITS)
     if target == "cost" and each is not None and each >= _UNLIKELY_CPC and not unit_said:
         doubts.append(
-            f"One click costs {each:,.0f}: are these cents or micros? Then add divide_by: 100 or 1000000."
+            f"One click costs {each:,.0f}: are these cents or micros? Then add scale: cents, or scale: micros."
         )
     if (
         target == "revenue"

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast, get_args
 
 import polars as pl
 
-from rmn_pipeline.feeds import FeedError, FileFormat, ReportFormat, ReportSource, report_sources
+from rmn_pipeline.feeds import FeedError, ReportFacts, ReportFormat, report_sources
 from rmn_pipeline.rmis.errors import HarmonizeError
 
 SAMPLE_ROWS = 1000
 _ADDED_BY_READERS = ("source_file", "source_row", "source_line", "source_total", "source_problem")
 _CODE_PAGE = "cp1252"
-_DETECTED = "auto"
-_FORMATS: dict[str, FileFormat] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json_array",
-    ".jsonl": "json_lines",
-    ".parquet": "parquet",
-}
+_READ_TO_THE_END_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -35,6 +27,7 @@ class Sample:
     encoding: str | None = None
     encoding_is_guessed: bool = False
     delimiter: str | None = None
+    found: str | None = None
     other_sources: tuple[str, ...] = ()
 
 
@@ -60,47 +53,53 @@ def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sample_file(path: Path) -> Sample:
-    file_format = _format_of(path)
     try:
-        return _read(path, ReportFormat(file_format), guessed=False)
+        return _read(path, ReportFormat("auto"))
     except FeedError as error:
         # Older exports are mostly in the Windows code page; the draft says that this is a guess.
-        guess = _read_in_code_page(path, file_format)
+        guess = _read_in_code_page(path)
         if guess is None:
             raise error
         return guess
 
 
-def _read_in_code_page(path: Path, file_format: FileFormat) -> Sample | None:
+def _read_in_code_page(path: Path) -> Sample | None:
     """The report read as Windows text; None where that makes no sense of it either."""
     try:
-        sample = _read(path, ReportFormat(file_format, encoding=_CODE_PAGE), guessed=True)
+        sample = _read(path, ReportFormat("auto", encoding=_CODE_PAGE))
     except FeedError:
         return None
-    return sample if all(name.isprintable() for name in sample.frame.columns) else None
+    readable = all(name.isprintable() for name in sample.frame.columns)
+    return replace(sample, encoding=_CODE_PAGE, encoding_is_guessed=True) if readable else None
 
 
-def _format_of(path: Path) -> FileFormat:
-    if _DETECTED in get_args(FileFormat):
-        return cast(FileFormat, _DETECTED)
-    suffixes = [suffix for suffix in path.suffixes if suffix in _FORMATS]
-    if not suffixes:
-        raise HarmonizeError(f"{path}: the format cannot be told from the name; known: {', '.join(_FORMATS)}")
-    return _FORMATS[suffixes[-1]]
-
-
-def _read(path: Path, spec: ReportFormat, *, guessed: bool) -> Sample:
-    sources: list[ReportSource] = report_sources([path], spec)
-    source = sources[0]
-    batch = next(iter(source.batches(SAMPLE_ROWS)))
-    rows = batch.filter(~pl.col("source_total")) if "source_total" in batch.columns else batch
-    facts = source.facts
+def _read(path: Path, spec: ReportFormat) -> Sample:
+    sources = report_sources([path], spec)
+    batches = sources[0].batches(SAMPLE_ROWS)
+    first = next(batches)
+    if path.stat().st_size <= _READ_TO_THE_END_BYTES:
+        # What readers find out about a file is complete after its last batch only.
+        for _ in batches:
+            pass
+    facts = sources[0].facts
     return Sample(
-        _as_text(rows),
+        _as_text(first.filter(~pl.col("source_total"))),
         file_name=path.name,
-        format=getattr(facts, "format", None) or spec.format,
-        encoding=spec.encoding if guessed else facts.encoding,
-        encoding_is_guessed=guessed,
+        format=facts.format or spec.format,
+        encoding=facts.encoding,
         delimiter=facts.delimiter,
+        found=_found(facts),
         other_sources=tuple(other.name for other in sources[1:]),
     )
+
+
+def _found(facts: ReportFacts) -> str | None:
+    """What the readers skipped or marked, for people."""
+    counts = {
+        "preamble lines": facts.preamble_lines,
+        "footer lines": facts.footer_lines,
+        "total rows": facts.total_rows,
+        "ragged rows": facts.ragged_rows,
+    }
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    return ", ".join(told) or None

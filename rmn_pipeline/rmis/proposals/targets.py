@@ -15,5 +15,5 @@ SKU_FIELDS: tuple[str, ...] = (
 # What tells one row from another of the same day and product.
 KEYS: tuple[str, ...] = ("campaign_id", "ad_group_id", "audience_id")
 TARGETS: tuple[str, ...] = (*MEASURES, *DIMENSIONS, *SKU_FIELDS, *KEYS)
-# Words for parts of a currency's unit, and how many make up the unit.
-UNIT_DIVISORS: dict[str, int] = {"micros": 1_000_000, "millis": 1_000, "cents": 100}
+# Parts of a currency's unit that headers name; the mapping language calls them by the same names.
+UNITS: tuple[str, ...] = ("micros", "millis", "cents")

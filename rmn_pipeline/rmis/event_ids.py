@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import polars as pl
 import polars_hash as plh
-import pyarrow as pa
 
 # Control characters that a report's text hardly ever holds; where it does, they are escaped.
 _SEPARATOR, _NULL, _ESCAPE = "\x1f", "\x1e", "\x1d"
 _ESCAPES = {_ESCAPE: _ESCAPE + "0", _SEPARATOR: _ESCAPE + "1", _NULL: _ESCAPE + "2"}
+# Arrow keeps texts up to this length inside of its views, longer ones in buffers of their own.
+_INLINE_BYTES = 12
 # 96 bits: among ten thousand million events the chance that any two share an id is below one in a thousand million.
 _ID_BYTES = 12
 
@@ -33,9 +35,14 @@ def _joined(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
 
 def _control_characters(texts: pl.Series) -> int:
     """How many of the three special characters the texts hold, counted over their bytes in one pass."""
-    data = texts.to_arrow().cast(pa.large_string()).buffers()[2]
-    codes = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-    return int(np.count_nonzero(codes - np.uint8(ord(_ESCAPE)) <= ord(_SEPARATOR) - ord(_ESCAPE)))
+    if cast(int, texts.str.len_bytes().min()) > _INLINE_BYTES:
+        # As they lie in memory, without a copy.
+        data = texts.to_arrow(compat_level=pl.CompatLevel.newest()).buffers()[2:]
+    else:
+        data = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2:]
+    first, last = ord(_ESCAPE), ord(_SEPARATOR)
+    codes = (np.frombuffer(buffer, np.uint8) for buffer in data if buffer is not None)
+    return sum(int(np.count_nonzero(part - np.uint8(first) <= last - first)) for part in codes)
 
 
 def _escaped(text: pl.Expr) -> pl.Expr:
@@ -52,6 +59,7 @@ def key_texts(rows: pl.DataFrame, key: Sequence[str]) -> pl.Series:
     ours = rows.height * (len(key) - 1) + sum(rows[name].null_count() for name in key)
     if _control_characters(texts) == ours:
         return texts
+    # Escaping leaves the texts alone that need none, so a count that is off for another reason does no harm.
     return _joined(
         rows.with_columns(_escaped(pl.col(name)) for name in key if rows.schema[name] == pl.String), key
     )

@@ -117,6 +117,14 @@ def test_batches_add_up_and_repeated_texts_are_read_once() -> None:
     assert scan.examples == {"PHONE_NUMBER": ("call <PHONE_NUMBER>",)}
 
 
+def test_a_columns_name_says_what_its_numbers_are() -> None:
+    batch = pl.DataFrame(
+        {name: ["4155552671", "371449635398431"] for name in ("phone", "campaignId", "note")}
+    )
+    assert scan_batches([batch]).by_column == {"phone": 2, "note": 1}
+    assert scan_batches([batch]).by_type == {"CREDIT_CARD": 2, "PHONE_NUMBER": 1}
+
+
 def test_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(ScanError, match=r"'remark'.*text columns are: note"):
         scan_batches([pl.DataFrame({"note": ["x"]})], ["remark"])

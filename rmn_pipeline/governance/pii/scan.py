@@ -7,8 +7,8 @@ every text in which `detect_pii` would find something.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -52,6 +52,29 @@ def scan_texts(texts: pl.Series) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=FINDINGS_SCHEMA, orient="row")
 
 
+def scan_named_texts(texts: pl.Series) -> Iterator[tuple[int, list[PiiSpan]]]:
+    """Rows of a column that hold personal data, with what they hold; the column's name is read with its cells."""
+    require_presidio()
+    lead = _lead(texts.name)
+    frame = pl.DataFrame({"text": texts.cast(pl.String)}).with_row_index("row").drop_nulls("text")
+    distinct = frame.group_by("text", maintain_order=True).agg("row")
+    told = distinct.with_columns(told=pl.lit(lead) + pl.col("text"))
+    looked = told.with_columns(gates=open_gates_expression("told")).filter(pl.col("gates") > 0)
+    for told_text, rows, gates in looked.select("told", "row", "gates").iter_rows():
+        found = _in_cell(lead, detect_behind_gates(told_text, gates))
+        if found:
+            yield from ((row, found) for row in rows)
+
+
+def _in_cell(lead: str, spans: Iterable[PiiSpan]) -> list[PiiSpan]:
+    """Places in the cell itself; what begins in the column's name is none of its."""
+    return [
+        replace(span, start=span.start - len(lead), end=span.end - len(lead))
+        for span in spans
+        if span.start >= len(lead)
+    ]
+
+
 @dataclass(frozen=True)
 class PiiScan:
     """What a scan found: counts and redacted examples, never a value.
@@ -78,19 +101,20 @@ class _Tally:
     examples: dict[str, dict[str, None]] = field(default_factory=dict)
     verdicts: dict[str, list[PiiSpan]] = field(default_factory=dict)
 
-    def spans(self, text: str, gates: int) -> list[PiiSpan]:
-        """What a text holds; remembered over batches, up to a bound."""
-        known = self.verdicts.get(text)
+    def spans(self, lead: str, text: str, gates: int) -> list[PiiSpan]:
+        """What a text holds beside its column's name; remembered over batches, up to a bound."""
+        told = lead + text
+        known = self.verdicts.get(told)
         if known is None:
             self.looked_at += 1
-            known = detect_behind_gates(text, gates)
+            known = _in_cell(lead, detect_behind_gates(told, gates))
             if len(self.verdicts) < _REMEMBERED:
-                self.verdicts[text] = known
+                self.verdicts[told] = known
         return known
 
     def add(self, column: str, text: str, cells: int, gates: int) -> None:
         """Count one distinct text that stands in `cells` cells."""
-        found = self.spans(text, gates)
+        found = self.spans(_lead(column), text, gates)
         if not found:
             return
         self.flagged += cells
@@ -104,6 +128,8 @@ class _Tally:
 
 def scan_batches(batches: Iterable[pl.DataFrame], columns: Sequence[str] | None = None) -> PiiScan:
     """Scan text columns batch by batch; memory does not grow with the number of rows.
+
+    A column's name is read with its cells: ten digits are a phone under "phone" and none under "campaignId".
 
     Args:
         batches: frames of one report, in any number.
@@ -128,6 +154,11 @@ def scan_batches(batches: Iterable[pl.DataFrame], columns: Sequence[str] | None 
     )
 
 
+def _lead(column: str) -> str:
+    """What is read before a cell: its column's name says whether bare digits are a phone or a campaign."""
+    return f"{column}: "
+
+
 def _text_columns(batch: pl.DataFrame, columns: Sequence[str] | None) -> list[str]:
     texts = [name for name, dtype in batch.schema.items() if dtype in (pl.String, pl.Categorical)]
     if columns is None:
@@ -145,6 +176,7 @@ def _scan_column(texts: pl.Series, tally: _Tally) -> None:
     present = texts.drop_nulls().cast(pl.String)
     tally.texts += present.len()
     counted = present.rename("text").value_counts(name="cells")
-    looked = counted.with_columns(gates=open_gates_expression("text")).filter(pl.col("gates") > 0)
-    for text, cells, gates in looked.iter_rows():
+    told = counted.with_columns(told=pl.lit(_lead(texts.name)) + pl.col("text"))
+    looked = told.with_columns(gates=open_gates_expression("told")).filter(pl.col("gates") > 0)
+    for text, cells, gates in looked.select("text", "cells", "gates").iter_rows():
         tally.add(texts.name, text, cells, gates)

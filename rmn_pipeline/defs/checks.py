@@ -21,6 +21,7 @@ from rmn_pipeline.rmis import (
     RMISRecord,
     RMISSku,
     check_table,
+    load_mapping,
     read_events,
     read_table,
 )
@@ -83,7 +84,7 @@ def _conservation_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDef
         additional_deps=["rmis_events"],
         blocking=True,
         partitions_def=retailers,
-        description="Rows in the raw feed = events + rejects; counted by DuckDB on the files.",
+        description="Rows in the raw feed, once per fact family = events + rejects; counted by DuckDB on the files.",
     )
     def rows_are_conserved(
         context: dg.AssetCheckExecutionContext, project: ProjectResource, duckdb: DuckDBResource
@@ -92,14 +93,17 @@ def _conservation_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDef
         lake = project.paths.lake_dir
         inventory = json.loads((lake / "raw_feed" / f"{retailer_id}.json").read_text())
         rows_in = sum(entry["rows"] for entry in inventory)
+        mapping = load_mapping(project.paths.retailer_dir(retailer_id) / "mapping.yaml")
+        # Each row gives one fact per family.
+        readings = rows_in * max(len(mapping.families), 1)
         events = lake / "rmis_events" / f"retailer_id={retailer_id}" / "*.parquet"
         with duckdb.get_connection() as connection:
             kept = connection.execute("select count(*) from read_parquet(?)", [str(events)]).fetchone()
         rejected = read_table(lake, "rmis_rejects", retailer_id).height
         count = kept[0] if kept else 0
         return dg.AssetCheckResult(
-            passed=rows_in == count + rejected,
-            metadata={"rows_in": rows_in, "events": count, "rejects": rejected},
+            passed=readings == count + rejected,
+            metadata={"rows_in": rows_in, "readings": readings, "events": count, "rejects": rejected},
         )
 
     return rows_are_conserved

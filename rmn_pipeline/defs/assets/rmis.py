@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from rmn_pipeline.defs.metadata import counts_table, image_markdown, table_metadata
+from rmn_pipeline.defs.metadata import PREVIEW_ROWS, counts_table, image_markdown, table_metadata
 from rmn_pipeline.defs.plots import daily_spend_plot
 from rmn_pipeline.defs.resources import ProjectResource
 from rmn_pipeline.defs.sources import policy_frame
 from rmn_pipeline.feeds import list_landing
 from rmn_pipeline.rmis import (
-    harmonize,
+    HarmonizeReport,
+    RetailerProducts,
+    harmonize_to_lake,
     load_audiences,
-    load_catalog,
     load_mapping,
+    load_retailer_products,
+    read_events,
+    read_table,
+    review_file,
     skus_frame,
-    write_events,
     write_table,
 )
 
@@ -37,7 +42,7 @@ def rmis_assets(retailers: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]
     )
     def rmis_skus(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
         retailer_id = context.partition_key
-        frame = skus_frame([load_catalog(_reference(project, retailer_id) / "catalog.csv", retailer_id)])
+        frame = skus_frame([_products(project, retailer_id).catalog])
         write_table(project.paths.lake_dir, "rmis_skus", retailer_id, frame)
         return dg.MaterializeResult(metadata=table_metadata(frame))
 
@@ -102,37 +107,65 @@ def _harmonized(retailers: dg.PartitionsDefinition) -> dg.AssetsDefinition:
         paths = project.paths
         mapping = load_mapping(paths.retailer_dir(retailer_id) / "mapping.yaml")
         files = list_landing(paths.landing_dir(retailer_id) / "reports", mapping.source.files)
-        result = harmonize(
-            mapping,
-            [file.path for file in files],
-            crosswalk=load_catalog(_reference(project, retailer_id) / "catalog.csv", retailer_id),
+        products = _products(project, retailer_id)
+        report = harmonize_to_lake(
+            mapping, [file.path for file in files], paths.lake_dir, crosswalk=products.crosswalk
         )
-        write_events(paths.lake_dir, retailer_id, result.events, replace_all_days=True)
-        write_table(paths.lake_dir, "rmis_rejects", retailer_id, result.rejects)
+        events = read_events(paths.lake_dir, [retailer_id])
+        rejects = read_table(paths.lake_dir, "rmis_rejects", retailer_id)
         yield dg.MaterializeResult(
             asset_key="rmis_events",
             metadata={
-                **table_metadata(result.events),
-                "rows_in": result.report.rows_in,
-                "rejected": result.report.broken,
-                "superseded_by_restatement": result.report.superseded,
-                "warnings": dg.MetadataValue.md(counts_table(result.report.warnings, "rule", "rows")),
-                "days": result.events["date"].n_unique(),
+                **table_metadata(events.head(PREVIEW_ROWS).collect()),
+                "dagster/row_count": report.events,
+                **_report_metadata(report),
+                "accepted_title_matches": products.accepted,
                 "spend_per_day": image_markdown(
-                    daily_spend_plot(result.events, retailer_id), "spend per day"
+                    daily_spend_plot(events.select("date", "cost", "revenue").collect(), retailer_id),
+                    "spend per day",
                 ),
             },
         )
         yield dg.MaterializeResult(
             asset_key="rmis_rejects",
             metadata={
-                **table_metadata(result.rejects),
-                "rows_in": result.report.rows_in,
-                "by_rule": dg.MetadataValue.md(counts_table(result.report.rule_counts, "rule", "rows")),
+                **table_metadata(rejects),
+                "rows_in": report.rows_in,
+                "by_rule": dg.MetadataValue.md(counts_table(report.rule_counts, "rule", "rows")),
             },
         )
 
     return harmonized
+
+
+def _report_metadata(report: HarmonizeReport) -> dict[str, Any]:
+    """What went in and what became of it."""
+    return {
+        "rows_in": report.rows_in,
+        "readings": report.readings,
+        "rejected": report.broken,
+        "superseded_by_restatement": report.superseded,
+        "history_rows": report.history,
+        "duplicates": report.duplicates,
+        "filtered": report.filtered,
+        "total_rows": report.total_rows,
+        "converted": dg.MetadataValue.md(counts_table(report.conversions, "currency", "rows")),
+        "warnings": dg.MetadataValue.md(counts_table(report.warnings, "rule", "rows")),
+        "days": report.days_written + report.days_unchanged,
+        "days_written": report.days_written,
+        "days_unchanged": report.days_unchanged,
+        "days_removed": report.days_removed,
+        "unmapped_columns": ", ".join(report.unmapped_columns) or "none",
+    }
+
+
+def _products(project: ProjectResource, retailer_id: str) -> RetailerProducts:
+    """The catalogue with its crosswalk tables and the title matches that a person accepted."""
+    return load_retailer_products(
+        _reference(project, retailer_id),
+        retailer_id,
+        review=review_file(project.paths.lake_dir, retailer_id),
+    )
 
 
 def _reference(project: ProjectResource, retailer_id: str) -> Path:

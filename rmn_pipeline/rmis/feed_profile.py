@@ -128,7 +128,7 @@ def _traits(read: _Read, edition: int) -> FileTraits:
         as_of=read.as_of,
         rows=read.facts.rows,
         edition=edition,
-        format=read.source.spec.format,
+        format=read.facts.format or read.source.spec.format,
         encoding=read.facts.encoding,
         delimiter=read.facts.delimiter,
         columns=tuple(

@@ -28,7 +28,7 @@ from rmn_pipeline.rmis.proposals.notation import (
 Floats = npt.NDArray[np.float64]
 
 # Added by the readers; nothing that the network sent.
-READER_COLUMNS = frozenset({"source_file", "source_row", "source_line", "source_total"})
+READER_COLUMNS = frozenset({"source_file", "source_row", "source_line", "source_total", "source_problem"})
 DEFAULT_NULL_VALUES = ("", "-", "--")
 SAMPLE_ROWS = 2048
 _PROJECTIONS = 2

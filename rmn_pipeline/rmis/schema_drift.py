@@ -16,6 +16,7 @@ from rmn_pipeline.rmis.column_likeness import Renaming, renamings
 from rmn_pipeline.rmis.detectors import Anomaly, AnomalySeverity
 from rmn_pipeline.rmis.feed_profile import Edition, FeedProfile, FileColumn, FileTraits
 from rmn_pipeline.rmis.mapping import Mapping as RetailerMapping
+from rmn_pipeline.rmis.mapping_columns import ColumnRule
 
 _NAMES_TOLD = 6
 # A file with fewer values says little about a column.
@@ -57,21 +58,35 @@ class ReadColumns:
 
 
 def columns_read_by(mapping: RetailerMapping) -> ReadColumns:
-    """What a retailer's mapping reads from the report itself; side files have their own columns."""
-    sides = tuple(f"{name}." for name in mapping.joins)
-    sources = {field: rule.sources for field, rule in mapping.columns.items()} | {"sku_id": mapping.sku.sources}
-    aliases = {
-        field: [name for name in names if not name.startswith(sides)] for field, names in sources.items()
+    """What a retailer's mapping reads from the report itself; side files and file names are none of it."""
+    elsewhere = (*(f"{name}." for name in mapping.joins), *(["file."] if mapping.source.name_pattern else []))
+    rules = _column_rules(mapping)
+    aliases = {field: rule.sources for field, rule in rules.items()} | {"sku_id": mapping.sku.sources}
+    aliases |= {f"joins.{name}.{key}": [key] for name, join in mapping.joins.items() for key in join.key}
+    aliases |= {f"dedupe_key.{name}": [name] for name in mapping.dedupe_key or []}
+    in_report = {
+        field: [name for name in names if not name.startswith(elsewhere)] for field, names in aliases.items()
     }
     return ReadColumns(
-        {field: names for field, names in aliases.items() if names},
-        frozenset(field for field, rule in mapping.columns.items() if getattr(rule, "optional", False)),
+        {field: names for field, names in in_report.items() if names},
+        frozenset(field for field, rule in rules.items() if rule.optional),
     )
 
 
+def _column_rules(mapping: RetailerMapping) -> dict[str, ColumnRule]:
+    sections = {"": mapping.columns, "inputs.": mapping.inputs}
+    sections |= {f"families.{name}.": family.columns for name, family in mapping.families.items()}
+    return {
+        f"{prefix}{field}": rule
+        for prefix, section in sections.items()
+        for field, rule in section.items()
+        if isinstance(rule, ColumnRule)
+    }
+
+
 def folded(name: str) -> str:
-    """A header without the differences that mean nothing: case and blanks."""
-    return " ".join(name.split()).casefold()
+    """A header without the differences that mean nothing: case and outer blanks."""
+    return name.strip().casefold()
 
 
 def find_drift(current: FeedProfile, previous: FeedProfile | None, reads: ReadColumns) -> list[Anomaly]:

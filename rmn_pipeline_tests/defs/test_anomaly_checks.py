@@ -1,7 +1,9 @@
 """Anomaly checks on a retailer's real tables: red with a table and a picture where something is planted."""
 
 import base64
+import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,6 +166,23 @@ def test_a_new_header_is_drift_once_it_is_delivered(reports: Path) -> None:
     assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert "'event.clicks' to 'event.total_clicks' for clicks (likeness 0." in table(found)
     assert f"{newest.name} has no column for clicks" in table(found)
+
+
+def test_reports_inside_an_archive_count_for_their_file(reports: Path) -> None:
+    paths = sorted(reports.glob("*.csv"))
+    rows = sum(len(path.read_text().splitlines()) - 1 for path in paths)
+    bundle = reports / paths[0].with_suffix(".zip").name
+    with zipfile.ZipFile(bundle, "w") as archive:
+        for path in paths:
+            archive.write(path, path.name)
+            path.unlink()
+    root = reports.parents[3]
+    mapping = root / "data" / "retailers" / "delta" / "mapping.yaml"
+    mapping.write_text(mapping.read_text().replace("product_*.csv", "product_*.zip"))
+    assert evaluations(root, dg.AssetSelection.assets("raw_feed"))["schema_drift"].passed
+    (entry,) = json.loads((root / "data" / "lake" / "raw_feed" / "delta.json").read_text())
+    assert (entry["file"], entry["rows"]) == (bundle.name, rows)
+    assert "event.clicks" in entry["columns"]
 
 
 def test_twins_that_are_mapped_to_two_metrics_are_an_error(reports: Path) -> None:

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 
 from rmn_pipeline.feeds import ReportFormat, list_landing, report_sources
-from rmn_pipeline.rmis import load_mapping
+from rmn_pipeline.rmis import load_mapping, parse_mapping
 from rmn_pipeline.rmis.column_likeness import name_likeness, renamings
 from rmn_pipeline.rmis.detectors import Anomaly
 from rmn_pipeline.rmis.feed_profile import FeedProfile, FeedProfiler
 from rmn_pipeline.rmis.report_profile import ReportProfile
 from rmn_pipeline.rmis.schema_drift import ReadColumns, columns_read_by, find_drift
+from rmn_pipeline_tests.rmis.fixtures import BASE
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT.parent / "shared" / "feeds"
@@ -146,6 +148,26 @@ def test_another_delimiter_is_told(tmp_path: Path) -> None:
 def test_blanks_and_case_in_headers_mean_nothing(tmp_path: Path) -> None:
     found = drift(tmp_path, lambda frame: frame.rename({"shown": " Shown "}))
     assert not [code for code in found if code.startswith("missing_column")]
+
+
+def test_side_files_file_names_and_expressions_are_no_columns_of_the_report() -> None:
+    content = {
+        **BASE,
+        "source": {"files": "*.csv", "format": "csv", "name_pattern": "(?P<account>[a-z]+)_"},
+        "inputs": {"fees": {"from": "ad_fees", "type": "money", "optional": True}},
+        "joins": {"ads": {"file": "../ads.csv", "key": "ad_id", "take": ["sku"]}},
+        "columns": {
+            **BASE["columns"],
+            "cost": {"expression": "fees * 2"},
+            "ad_group_id": {"from": ["ads.sku", "adGroup"]},
+            "campaign_id": {"from": "file.account"},
+        },
+    }
+    reads = columns_read_by(parse_mapping(yaml.safe_dump(content)))
+    assert {"cost", "campaign_id"}.isdisjoint(reads.aliases)
+    assert reads.aliases["ad_group_id"] == ["adGroup"]
+    assert (reads.aliases["inputs.fees"], reads.aliases["joins.ads.ad_id"]) == (["ad_fees"], ["ad_id"])
+    assert reads.optional == {"inputs.fees"}
 
 
 def test_names_are_alike_by_their_words() -> None:

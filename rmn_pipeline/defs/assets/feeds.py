@@ -74,8 +74,10 @@ def take_inventory(
     as_of = {file.path: file.as_of for file in files}
     for source in report_sources([file.path for file in files], mapping.source.report_format()):
         facts = profiler.read(source, as_of[source.paths[0]])
-        rows[source.paths[0]] += facts.rows
-        headers[source.paths[0]] = facts.header
+        # A report may lie in several files, and an archive may hold several reports.
+        for piece, part in zip(source.pieces, facts.parts, strict=True):
+            rows[piece.path] += part.rows
+            headers[piece.path] = facts.header
     inventory: list[dict[str, object]] = [
         {
             "file": file.path.name,

@@ -40,6 +40,7 @@ after them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -50,7 +51,7 @@ import pytest
 from rmn_pipeline.rmis import MappingProposal, propose_mapping
 from rmn_pipeline.rmis.proposals import Ontology, shipped_ontology
 from rmn_pipeline.rmis.proposals.words import words_of
-from rmn_pipeline_tests.rmis.proposal_reports import HeaderSet, header_sets
+from rmn_pipeline_tests.rmis.proposal_reports import HeaderSet, Split, header_sets
 from rmn_pipeline_tests.rmis.proposal_scores import Bin, Score, mean, reliability, score, with_keys
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "feeds"
@@ -58,6 +59,7 @@ needs_samples = pytest.mark.skipif(
     not SAMPLES.is_dir(), reason="shared/feeds, the network samples, is absent"
 )
 
+SPLITS: tuple[Split, ...] = ("tuned", "held_out")
 # Header sets with a truth table, by network.
 REPORTS: dict[str, tuple[tuple[str, str], ...]] = {
     "amazon_ads": (
@@ -187,7 +189,7 @@ def left_out() -> dict[str, tuple[Measured, ...]]:
     }
 
 
-def _told(measured: list[Measured]) -> str:
+def _told(measured: Iterable[Measured]) -> str:
     return "\n".join(f"{one.name}: {one.score.f1:.3f} {list(one.score.errors)}" for one in measured)
 
 
@@ -291,24 +293,39 @@ def test_an_italian_export_is_read_without_its_own_words() -> None:
 
 
 def _without_own(report: HeaderSet, others: list[HeaderSet]) -> Ontology:
-    elsewhere = {words_of(header) for other in others if other != report for header in other.truth}
+    elsewhere = {words_of(header) for other in others if other.name != report.name for header in other.truth}
     return shipped_ontology().without(header for header in report.truth if words_of(header) not in elsewhere)
 
 
-def _measure_composed(reports: list[HeaderSet], ontology: Ontology | None = None) -> list[Measured]:
-    return [
-        Measured(report.name, propose_mapping(report.frame, ontology=ontology), report.truth)
-        for report in reports
-    ]
+@cache
+def composed(split: Split) -> tuple[Measured, ...]:
+    """The composed reports of a split, with the ontology as shipped."""
+    return tuple(
+        Measured(report.name, propose_mapping(report.frame), report.truth) for report in header_sets(split)
+    )
+
+
+@cache
+def composed_without_own(split: Split) -> tuple[Measured, ...]:
+    """The same, each without the phrases that are headers of it alone among the composed reports."""
+    everything = header_sets("tuned") + header_sets("held_out")
+    return tuple(
+        Measured(
+            report.name,
+            propose_mapping(report.frame, ontology=_without_own(report, everything)),
+            report.truth,
+        )
+        for report in header_sets(split)
+    )
 
 
 def test_reports_that_the_proposals_were_built_on_are_read_without_a_mistake() -> None:
-    measured = _measure_composed(header_sets("tuned"))
+    measured = composed("tuned")
     assert [one.score.errors for one in measured] == [()] * 6, _told(measured)
 
 
 def test_held_out_reports_of_eight_other_networks_reach_ninety_percent() -> None:
-    measured = _measure_composed(header_sets("held_out"))
+    measured = composed("held_out")
     assert mean(one.score.f1 for one in measured) >= 0.98, _told(measured)
     assert {one.name: one.score.errors for one in measured if one.score.errors} == {
         "latin_marketplace": (
@@ -319,9 +336,7 @@ def test_held_out_reports_of_eight_other_networks_reach_ninety_percent() -> None
 
 
 def test_held_out_reports_are_read_without_their_own_headers_in_the_ontology() -> None:
-    reports = header_sets("held_out")
-    everything = reports + header_sets("tuned")
-    measured = [_measure_composed([report], _without_own(report, everything))[0] for report in reports]
+    measured = composed_without_own("held_out")
     assert mean(one.score.f1 for one in measured) >= 0.93, _told(measured)
 
 
@@ -333,7 +348,7 @@ def test_campaign_and_ad_group_ids_are_proposed_as_keys(report: HeaderSet) -> No
     assert proposal.keys.items() >= report.keys.items()
 
 
-def _points(measured: list[Measured]) -> list[tuple[float, bool]]:
+def _points(measured: Iterable[Measured]) -> list[tuple[float, bool]]:
     return [
         (one.proposal.confidence[column], target == one.truth[column])
         for one in measured
@@ -350,9 +365,10 @@ def _table(bins: list[Bin]) -> str:
 
 
 def test_confidence_says_how_often_a_proposal_is_right() -> None:
-    reports = header_sets("tuned") + header_sets("held_out")
-    measured = _measure_composed(reports)
-    measured += [_measure_composed([report], _without_own(report, reports))[0] for report in reports]
+    measured = [
+        *(one for split in SPLITS for one in composed(split)),
+        *(one for split in SPLITS for one in composed_without_own(split)),
+    ]
     bins = reliability(_points(measured), (0.0, 0.8, 0.95))
     told = _table(bins)
     assert [one.low for one in bins] == [0.0, 0.8, 0.95], told

@@ -22,6 +22,7 @@ from rmn_pipeline.defs.assets.rmis import rmis_assets
 from rmn_pipeline.defs.assets.sku_matches import sku_match_assets
 from rmn_pipeline.defs.assets.training import training_set_assets
 from rmn_pipeline.defs.checks import build_checks
+from rmn_pipeline.defs.governance_checks import build_governance_checks
 from rmn_pipeline.defs.jobs import build_jobs
 from rmn_pipeline.defs.partitions import tenant_partitions
 from rmn_pipeline.defs.project import Project, find_project
@@ -79,7 +80,7 @@ def build_defs(
             *planning_assets(brands),
             *comparison_assets(brands),
         ],
-        asset_checks=build_checks(retailers, brands),
+        asset_checks=[*build_checks(retailers, brands), *build_governance_checks(partitions)],
         jobs=build_jobs(project, lambda: build_defs(project, resource_overrides)),
         schedules=build_schedules(retailers, brands),
         sensors=build_sensors(project),

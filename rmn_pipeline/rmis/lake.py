@@ -19,6 +19,7 @@ from types import TracebackType
 
 import polars as pl
 
+from rmn_pipeline.rmis.constant_columns import write_parquet_compactly
 from rmn_pipeline.rmis.errors import LakeError
 from rmn_pipeline.rmis.journal import Changes, Staging, finish_commit
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
@@ -86,7 +87,7 @@ def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, scratch: Path) ->
                 parts.append(_set_aside(held, scratch))
                 held = []
         if not parts:
-            pl.concat(held).rechunk().write_parquet(path, compression_level=_ZSTD_LEVEL)
+            write_parquet_compactly(pl.concat(held).rechunk(), path, _ZSTD_LEVEL)
             return
         parts.append(_set_aside(held, scratch))
         pl.scan_ipc(parts).sink_parquet(path, compression_level=_ZSTD_LEVEL)

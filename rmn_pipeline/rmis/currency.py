@@ -115,7 +115,7 @@ def _towards(target: str, table: pl.DataFrame, path: Path) -> pl.DataFrame:
     direct = table.filter(pl.col("currency_to") == target).select(columns).unique()
     inverse = (
         table.filter(pl.col("currency_from") == target)
-        .select(pl.col("currency_to").alias("currency_from"), "stated", 1 / pl.col("rate"))
+        .select(pl.col("currency_to").alias("currency_from"), "stated", (1 / pl.col("rate")).alias("rate"))
         .unique()
         .join(direct, on=["currency_from", "stated"], how="anti")
     )

@@ -113,7 +113,8 @@ def fold_text(text: str) -> str:
         return " ".join(text.lower().split())
     # '1½' would decompose to eleven halves.
     spaced = re.sub("([¼-¾⅐-⅞])", r" \1", text.replace("×", "x"))
-    decomposed = unicodedata.normalize("NFKD", spaced.casefold())
+    # Decomposing can bring capitals back ('㎴' is 'pV'), so both are done twice, as Unicode's caseless matching does.
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", spaced.casefold()).casefold())
     letters = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
     return " ".join(letters.split())
 

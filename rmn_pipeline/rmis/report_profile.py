@@ -31,6 +31,8 @@ Floats = npt.NDArray[np.float64]
 READER_COLUMNS = frozenset({"source_file", "source_row", "source_line", "source_total", "source_problem"})
 DEFAULT_NULL_VALUES = ("", "-", "--")
 SAMPLE_ROWS = 2048
+# Inside, headers are prefixed: to Polars, one that is * or ^a.*$ would stand for many columns.
+_PREFIX = "sent:"
 _PROJECTIONS = 2
 _PROJECTION_SEED = 90_210
 _NUMBER_SHARE = 0.9
@@ -126,7 +128,7 @@ class ReportProfile:
     @property
     def header(self) -> tuple[str, ...]:
         """The columns as sent, in order."""
-        return tuple(self._tallies)
+        return tuple(_header(name) for name in self._tallies)
 
     @property
     def rows(self) -> int:
@@ -137,7 +139,7 @@ class ReportProfile:
         """Take in some rows of the report, as a reader gave them. Rows that it marked as totals are left out."""
         if "source_total" in batch.columns:
             batch = batch.filter(~pl.col("source_total").fill_null(False))
-        values = batch.select(_as_text(batch, name) for name in batch.columns if name not in READER_COLUMNS)
+        values = pl.DataFrame([_as_text(column) for column in batch if column.name not in READER_COLUMNS])
         for name in values.columns:
             self._tallies.setdefault(name, _Tally(nulls=self._rows))
         self._count_nulls(values)
@@ -155,8 +157,9 @@ class ReportProfile:
             mine.projection = mine.projection + theirs.projection
         for name in self._tallies.keys() - other._tallies.keys():
             self._tallies[name].nulls += other._rows
-        self._sample = _joined(self._sample, other._sample)
-        self._stride = max(self._stride, other._stride)
+        stride = max(self._stride, other._stride)
+        samples = [part._sample.gather_every(stride // part._stride) for part in (self, other)]
+        self._sample, self._stride = _joined(*samples), stride
         self._rows += other._rows
         self._thin_sample()
 
@@ -169,29 +172,21 @@ class ReportProfile:
         names = tuple(name for name, tally in self._tallies.items() if tally.notation is not None)
         sampled = [self._sampled_numbers(name) for name in names]
         return NumberTable(
-            names,
+            tuple(_header(name) for name in names),
             np.column_stack(sampled) if sampled else np.empty((self._sample.height, 0)),
             np.array([self._tallies[name].total for name in names]),
             np.array([self._tallies[name].projection for name in names]).reshape(len(names), _PROJECTIONS),
             self._rows,
         )
 
-    def _is_null(self, column: pl.Expr) -> pl.Expr:
-        return column.is_null() | column.is_in(self._null_values)
-
     def _count_nulls(self, values: pl.DataFrame) -> None:
-        # Only the shortest texts can stand for nothing: comparing all of them would cost five times as much.
-        short = values.select(
-            (pl.col(name).null_count() + self._short(name).is_in(self._null_values).sum()).alias(name)
-            for name in values.columns
-        )
-        for name in values.columns:
-            self._tallies[name].nulls += int(short[name][0])
+        for column in values:
+            # Only the shortest texts can stand for nothing: comparing all of them would cost five times as much.
+            short = column.filter(column.str.len_bytes() <= self._longest_null)
+            nulls = column.null_count() + int(short.is_in(self._null_values).sum())
+            self._tallies[column.name].nulls += nulls
         for name in self._tallies.keys() - set(values.columns):
             self._tallies[name].nulls += values.height
-
-    def _short(self, name: str) -> pl.Expr:
-        return pl.col(name).filter(pl.col(name).str.len_bytes() <= self._longest_null)
 
     def _take_sample(self, values: pl.DataFrame) -> None:
         first = -self._seen % self._stride
@@ -227,11 +222,11 @@ class ReportProfile:
         tally = self._tallies[name]
         given = self._given(self._sample[name])
         if given.is_empty():
-            return ColumnProfile(name, self._rows, tally.nulls, "empty")
+            return ColumnProfile(_header(name), self._rows, tally.nulls, "empty")
         if tally.notation is None:
             form = _date_form(given)
             return ColumnProfile(
-                name,
+                _header(name),
                 self._rows,
                 tally.nulls,
                 "date" if form else "text",
@@ -243,7 +238,7 @@ class ReportProfile:
         numbers = numbers[np.isfinite(numbers)]
         decimals = _decimals(given, tally.notation)
         return ColumnProfile(
-            name,
+            _header(name),
             self._rows,
             tally.nulls,
             "integer" if decimals == 0 else "decimal",
@@ -255,12 +250,16 @@ class ReportProfile:
         )
 
 
-def _as_text(batch: pl.DataFrame, name: str) -> pl.Expr:
+def _as_text(column: pl.Series) -> pl.Series:
     """A column as text: typed formats come typed, and lists and structures have a text form of their own."""
-    kind = batch.schema[name]
-    if kind.is_nested():
-        return pl.struct(name).struct.json_encode().alias(name)
-    return pl.col(name).cast(pl.String, strict=False)
+    name, values = _PREFIX + column.name, column.alias("value")
+    if values.dtype.is_nested():
+        return values.to_frame().select(pl.struct("value").struct.json_encode()).to_series().alias(name)
+    return values.cast(pl.String, strict=False).alias(name)
+
+
+def _header(name: str) -> str:
+    return name.removeprefix(_PREFIX)
 
 
 def _joined(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:

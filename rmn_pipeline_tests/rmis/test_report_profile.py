@@ -131,6 +131,13 @@ def test_one_unequal_row_in_a_hundred_thousand_is_noticed() -> None:
     assert found == {("cost", "spend"): True, ("cost", "billed"): False, ("spend", "billed"): False}
 
 
+def test_headers_that_look_like_patterns_are_names() -> None:
+    columns = profile_of(
+        pl.DataFrame({"*": ["1", "2"], "^a.*$": ["3", "4"], "": ["5", "-"], "ab": ["7", "8"]})
+    )
+    assert [column.total for column in columns.values()] == [3.0, 7.0, 5.0, 15.0]
+
+
 def test_sketches_tell_how_many_values_two_columns_share() -> None:
     def sketch(values: range) -> tuple[str, ...]:
         return profile_of(pl.DataFrame({"id": [f"campaign {v}" for v in values]}))["id"].sketch

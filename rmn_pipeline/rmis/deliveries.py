@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from rmn_pipeline.rmis.restatement import DEDUPE_KEY, SOURCE_INDEX
+from rmn_pipeline.rmis.restatement import SOURCE_INDEX
+from rmn_pipeline.rmis.row_transform import DEDUPE_KEY
 from rmn_pipeline.rmis.spill import Buckets, compact
 
 # Repeats are looked for in one part of the keys at a time.

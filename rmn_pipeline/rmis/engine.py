@@ -62,6 +62,7 @@ class Tally:
     rules: Counter[str] = field(default_factory=Counter)
     severities: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
+    conversions: Counter[str] = field(default_factory=Counter)
     unmapped_columns: dict[str, None] = field(default_factory=dict)
 
     def count_rejects(self, rejects: pl.DataFrame) -> None:
@@ -81,6 +82,7 @@ class _Prepared:
     days: list[tuple[date, CompactRows, int]]
     rejects: pl.DataFrame
     warnings: dict[str, int]
+    conversions: dict[str, int]
     deliveries: pl.DataFrame | None
 
 
@@ -122,6 +124,7 @@ def _prepare(bound: BoundTransform, batch: pl.DataFrame, source_index: int) -> _
         days=by_day(events),
         rejects=done.rejects,
         warnings=done.warnings,
+        conversions=done.conversions,
         deliveries=delivery_keys(events) if DEDUPE_KEY in events.columns else None,
     )
 
@@ -194,6 +197,7 @@ class Engine:
         tally.rows_in += prepared.rows
         tally.readings += prepared.readings
         tally.warnings.update(prepared.warnings)
+        tally.conversions.update(prepared.conversions)
         for day, rows, size in prepared.days:
             self._days.add(day, rows, size)
         if prepared.deliveries is not None:
@@ -240,7 +244,9 @@ class Engine:
 
     def _parts_of(self, day: date) -> Iterator[Settled]:
         """The day's rows, settled: all at once, or, if they are too many, some natural keys at a time."""
-        number = math.ceil(self._days.height(day) / self._limits.day_rows)
+        # Equal events may have keys of different parts.
+        together = bool(self._rules.unique_rules)
+        number = 1 if together else math.ceil(self._days.height(day) / self._limits.day_rows)
         if number <= 1:
             yield settle(self._marked(self._days.read(day)), self._rules)
             return

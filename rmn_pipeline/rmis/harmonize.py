@@ -17,10 +17,10 @@ from rmn_pipeline.rmis.lake import EVENTS, HISTORY, RetailerWriter
 from rmn_pipeline.rmis.mapping import Mapping
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
 from rmn_pipeline.rmis.restatement import DUPLICATE, HISTORY_SCHEMA, SUPERSEDED, Settled, StatementRules
+from rmn_pipeline.rmis.row_selection import TOTAL_ROW
 from rmn_pipeline.rmis.row_transform import RowTransform
 
 FILTERED_PREFIX = "filtered."
-TOTAL_ROW = "total_row"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class HarmonizeReport:
     filtered: int = 0
     total_rows: int = 0
     severities: dict[str, int] = field(default_factory=dict)
+    history: int = 0
+    conversions: dict[str, int] = field(default_factory=dict)
     days_written: int = 0
     days_unchanged: int = 0
     days_removed: int = 0
@@ -79,7 +81,13 @@ def _statement_rules(transform: RowTransform) -> StatementRules:
     mapping = transform.mapping
     if "date" not in mapping.natural_key:
         raise HarmonizeError(f"{mapping.retailer_id}: the natural key must have 'date': a fact is one day's")
-    return StatementRules(tuple(mapping.natural_key), mapping.restatement_window_days)
+    return StatementRules(
+        natural_key=tuple(mapping.natural_key),
+        window_days=mapping.restatement_window_days,
+        corrections=mapping.repeats == "corrections",
+        key_rules=tuple(transform.key_rules),
+        unique_rules=tuple(transform.unique_rules),
+    )
 
 
 def _engine(
@@ -118,6 +126,8 @@ def _report(mapping: Mapping, tally: Tally, changes: Changes = NO_CHANGES) -> Ha
         filtered=_filtered(tally),
         total_rows=tally.rules[TOTAL_ROW],
         severities=dict(tally.severities),
+        history=tally.history,
+        conversions=dict(tally.conversions),
         days_written=_count_days(changes.written),
         days_unchanged=_count_days(changes.unchanged),
         days_removed=_count_days(changes.removed),

@@ -8,15 +8,17 @@ here depends on the order in which files or rows came.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from rmn_pipeline.rmis.event_ids import event_ids, key_texts, with_ordinal
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA
-from rmn_pipeline.rmis.rules import RowRule, count_warnings, explain, judge
+from rmn_pipeline.rmis.row_transform import DEDUPE_KEY, FAMILY
+from rmn_pipeline.rmis.rules import RowRule, UniqueFields, count_warnings, explain, judge
 from rmn_pipeline.rmis.statements import Judged, Numbers, Said, Verdict, judge_statements, said
+from rmn_pipeline.rmis.unique_events import equal_to_earlier, told_apart
 
 NUMBERS = ("impressions", "clicks", "conversions", "revenue", "cost")
 SUPERSEDED = "superseded_by_restatement"
@@ -26,8 +28,6 @@ OUTSIDE_WINDOW = "restatement_outside_window"
 # Columns that the engine adds to the events of a batch.
 SOURCE_INDEX = "source:index"
 REPEATED_DELIVERY = "dedupe:repeated"
-DEDUPE_KEY = "dedupe:key"
-FAMILY = "family"
 
 HISTORY_SCHEMA: dict[str, pl.DataType] = {**EVENTS_SCHEMA, "superseded_by_as_of": pl.Date()}
 LATE_REJECTS_SCHEMA: dict[str, pl.DataType] = {
@@ -65,6 +65,7 @@ class StatementRules:
     window_days: int | None
     corrections: bool = False
     key_rules: tuple[RowRule, ...] = ()
+    unique_rules: tuple[UniqueFields, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,14 +85,27 @@ def settle(rows: pl.DataFrame, rules: StatementRules) -> Settled:
     keyed = delivered.with_columns(key_texts(delivered, [*rules.natural_key, *family]))
     shared = _shared(keyed, rules)
     if shared.is_empty():
-        return Settled(_as_events(keyed), pl.DataFrame(schema=HISTORY_SCHEMA), again, Counter())
-    return _settle_shared(keyed, shared, rules, again)
+        day = _Day(keyed, pl.DataFrame(schema=HISTORY_SCHEMA), [again], Counter())
+    else:
+        day = _by_statements(keyed, shared, rules)
+        day.rejects.append(again)
+    for rule in rules.unique_rules:
+        day = _without_equal_events(day, rule)
+    return Settled(_as_events(day.holding), day.history, pl.concat(day.rejects), day.warnings)
 
 
-def _settle_shared(
-    keyed: pl.DataFrame, shared: pl.Series, rules: StatementRules, again: pl.DataFrame
-) -> Settled:
-    """The same where some rows, those with the numbers `shared`, may share their key with others."""
+@dataclass(frozen=True)
+class _Day:
+    """Rows on their way to `Settled`; those that hold still have the engine's columns."""
+
+    holding: pl.DataFrame
+    history: pl.DataFrame
+    rejects: list[pl.DataFrame]
+    warnings: Counter[str]
+
+
+def _by_statements(keyed: pl.DataFrame, shared: pl.Series, rules: StatementRules) -> _Day:
+    """What holds where some rows, those with the numbers `shared`, may share their key with others."""
     some = keyed[shared]
     statements = said(_narrow(some, rules), rules.corrections)
     sums = _sums(some, statements) if rules.key_rules else pl.DataFrame()
@@ -103,14 +117,22 @@ def _settle_shared(
     verdict = np.zeros(keyed.height, dtype=np.int8)
     verdict[at] = judged.verdict
     superseded = judged.verdict == Verdict.SUPERSEDED
-    return Settled(
-        events=_as_events(keyed.filter(pl.Series(verdict == Verdict.HOLDS))),
+    return _Day(
+        holding=keyed.filter(pl.Series(verdict == Verdict.HOLDS)),
         history=_as_history(keyed, at[superseded], judged.refers_to[superseded]),
-        rejects=pl.concat(
-            [again, _rejected(keyed, at, judged), _rejected_by_rule(keyed, at, statements, judged, broken)]
-        ),
+        rejects=[_rejected(keyed, at, judged), _rejected_by_rule(keyed, at, statements, judged, broken)],
         warnings=_warnings(sums, statements, judged, rules.key_rules),
     )
+
+
+def _without_equal_events(day: _Day, rule: UniqueFields) -> _Day:
+    equal = equal_to_earlier(day.holding, rule)
+    if rule.severity == "warn":
+        return replace(day, warnings=day.warnings + Counter({rule.name: int(equal.sum())}))
+    rejected = day.holding.filter(equal).with_columns(
+        rule=pl.lit(rule.name), severity=pl.lit("reject"), message=pl.lit(told_apart(rule))
+    )
+    return replace(day, holding=day.holding.filter(~equal), rejects=[*day.rejects, _late_rejects(rejected)])
 
 
 def _in_place_order(rows: pl.DataFrame) -> pl.DataFrame:

@@ -28,7 +28,8 @@ from rmn_pipeline.rmis import (
 )
 from rmn_pipeline.rmis.deliveries import Deliveries, delivery_keys
 from rmn_pipeline.rmis.engine import by_day
-from rmn_pipeline.rmis.restatement import DEDUPE_KEY, SOURCE_INDEX
+from rmn_pipeline.rmis.restatement import SOURCE_INDEX
+from rmn_pipeline.rmis.row_transform import DEDUPE_KEY
 from rmn_pipeline_tests.rmis.fixtures import CATALOG, mapping, row, write_csv
 
 TIGHT = Limits(batch_rows=3, bucket_bytes=200, reject_bytes=200, day_rows=4, workers=2)
@@ -152,7 +153,8 @@ def test_the_table_as_it_was_known_on_a_day_can_be_read_back(tmp_path: Path) -> 
 
 def test_a_natural_key_without_the_day_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HarmonizeError, match="natural key must have 'date'"):
-        to_lake(tmp_path / "lake", reports(tmp_path), natural_key=["campaign_id"])
+        keyless = mapping().model_copy(update={"natural_key": ["campaign_id"]})
+        harmonize_to_lake(keyless, reports(tmp_path), tmp_path / "lake", CATALOG)
 
 
 def test_days_out_of_order_are_taken_apart_and_keep_their_rows_in_order() -> None:
@@ -182,6 +184,43 @@ def test_a_delivery_that_comes_again_in_any_file_of_one_date_is_found(tmp_path: 
         deliveries.add(delivery_keys(pl.DataFrame([row_], schema=schema, orient="row")))
     # Row 7 of the first file is one delivery, though it tells two facts; without a key nothing is a repeat.
     assert deliveries.repeated().rows() == [(1, 1)]
+
+
+def test_corrections_deliveries_families_and_unique_rules_of_a_mapping_reach_the_lake(tmp_path: Path) -> None:
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    rows = [
+        {**row(spend="8.00"), "delivery": "d1"},
+        {**row(spend="-3.00", shown="0", clicks="0"), "delivery": "d2"},
+        {**row(spend="-3.00", shown="0", clicks="0"), "delivery": "d2"},
+        {**row(campaign="c2", spend="-1.00"), "delivery": "d3"},
+    ]
+    families = {
+        "click": {"constants": {"attr_model": "click_14d"}},
+        "view": {
+            "columns": {"revenue": {"from": "sales", "type": "money"}},
+            "constants": {"attr_model": "view_1d"},
+        },
+    }
+    report = to_lake(
+        tmp_path / "lake",
+        [write_csv(folder, *rows)],
+        repeats="corrections",
+        dedupe_key=["delivery"],
+        families=families,
+        rules=[{"check": "range", "field": "cost", "min": 0}],
+    )
+    events, _, rejects = tables(tmp_path / "lake")
+    assert events.select("cost", "attr_model").rows() == [
+        (8.0, "click_14d"),
+        (8.0, "view_1d"),
+        (-3.0, "click_14d"),
+        (-3.0, "view_1d"),
+    ]
+    assert events["event_id"].is_unique().all()
+    assert (report.rows_in, report.readings, report.conserved) == (4, 8, True)
+    assert report.rule_counts == {"duplicate": 2, "range.cost": 2}
+    assert json.loads(rejects.filter(pl.col("rule") == "range.cost")["raw_row"][0])["delivery"] == "d3"
 
 
 CELLS = st.tuples(

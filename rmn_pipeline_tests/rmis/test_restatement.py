@@ -21,7 +21,7 @@ from rmn_pipeline.rmis.restatement import (
     StatementRules,
     settle,
 )
-from rmn_pipeline.rmis.rules import RowRule
+from rmn_pipeline.rmis.rules import RowRule, UniqueFields
 from rmn_pipeline.rmis.statements import Verdict
 
 DAY = date(2026, 1, 20)
@@ -218,6 +218,21 @@ def test_fact_families_of_one_row_are_facts_of_their_own() -> None:
     settled = settle(frame(rows), PLAIN)
     assert settled.events["revenue"].to_list() == [1.0, 2.0]
     assert settled.events["event_id"].is_unique().all()
+
+
+def test_a_unique_rule_rejects_all_but_the_first_of_the_events_that_hold() -> None:
+    unique = UniqueFields("unique.sku_id_search_term", "reject", ("sku_id", "search_term"))
+    rules = StatementRules(KEY, 14, unique_rules=(unique,))
+    terms = [
+        {"campaign_id": f"c{n}", "search_term": term} for n, term in enumerate(["a", "b", "a", None, None])
+    ]
+    restated = said(2, {"campaign_id": "c0", "search_term": "c"}, source=1)
+    settled = settle(frame(said(1, *terms)), rules)
+    assert settled.events["campaign_id"].to_list() == ["c0", "c1", "c3", "c4"]
+    assert settled.rejects.select("rule", "severity", "source_row").rows() == [(unique.name, "reject", 3)]
+    assert settle(frame(said(1, *terms), restated), rules).events.height == 5
+    warns = StatementRules(KEY, 14, unique_rules=(UniqueFields("u", "warn", ("sku_id", "search_term")),))
+    assert settle(frame(said(1, *terms)), warns).warnings == {"u": 1}
 
 
 def test_every_verdict_but_holding_and_broken_has_a_rule() -> None:

@@ -11,9 +11,16 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from rmn_pipeline.feeds import AS_OF_PATTERN, Compression, FileFormat, ReportFormat
+from rmn_pipeline.feeds import (
+    AS_OF_PATTERN,
+    Compression,
+    DuplicateHeaders,
+    FileFormat,
+    RaggedRows,
+    ReportFormat,
+)
 from rmn_pipeline.rmis.mapping_columns import (
     ColumnRule,
     ColumnType,
@@ -104,6 +111,13 @@ _NAMED_KEYS: dict[str, Any] = {"propertyNames": {"pattern": _NAME}}
 Constant = str | int | float | bool
 
 
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+FileNames = Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | list[str])]
+
+
 class AsOfFromFileName(MappingModel):
     """The report's as-of date stands in its file name: a pattern with one group around the date."""
 
@@ -140,9 +154,44 @@ AsOf = Annotated[
 class FileOptions(MappingModel):
     """How a file is written. What the readers can detect safely may be left out."""
 
-    compression: Compression = "auto"
-    encoding: str = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    compression: Compression = Field("auto", description="auto: gzip and zip by their first bytes.")
+    encoding: str = Field(
+        "auto",
+        description="auto: a byte order mark decides, without one the file must be UTF-8. Code pages such as cp1252 "
+        "are never guessed: declare them.",
+    )
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = Field(
+        None, description="Default: tab for tsv; for csv the one that the head of the file agrees on."
+    )
+    quote: str = Field('"', description="The sign around a cell; '' where there is none.")
+    members: FileNames = Field(
+        ("*",), description="Which members of a zip archive are reports: a glob or several."
+    )
+    skip_lines: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="Lines before the header line. Default: found."
+    )
+    header: FileNames = Field((), description="Names that stand in the header line. Default: found.")
+    columns: FileNames = Field((), description="The columns' names where the file has no header line.")
+    footer: str | None = Field(
+        None, description="Pattern of the first line after the last row. Default: found."
+    )
+    total_labels: FileNames | None = Field(
+        None,
+        description="What the first filled cell of a total row says. Default: the usual words in many languages; "
+        "[]: no row is a total.",
+    )
+    ragged_rows: RaggedRows = Field(
+        "error", description="A row with more or fewer cells than the header: refuse the file, fill, or mark."
+    )
+    duplicate_headers: DuplicateHeaders = Field(
+        "error", description="number: the second 'Cost' is named 'Cost (2)'."
+    )
+    records_path: str | None = Field(
+        None, description="Where the rows of a JSON document lie: 'report.rows'."
+    )
+    columns_path: str | None = Field(None, description="Where the names of rows that are lists lie.")
+    envelope_fields: FileNames = Field((), description="Fields beside the rows that every row gets.")
+    sheet: str | None = Field(None, description="Name of the XLSX sheet. Default: the only one with content.")
 
 
 class Source(FileOptions):
@@ -155,13 +204,18 @@ class Source(FileOptions):
         description="Regular expression with named groups on the file name: '(?P<account>[^_]+)_'. A column "
         "reads a group with from: file.account.",
     )
+    parts: str | None = Field(
+        None,
+        description="A report that comes in several files: pattern on the name with the groups (?P<part>…) and, "
+        "where names have it, (?P<total>…).",
+    )
     null_values: list[str] = Field(["", "-", "--"], description="What the network writes for 'nothing'.")
     as_of: AsOf = AsOfFromFileName()
 
     def report_format(self) -> ReportFormat:
         """The same, as the readers want it."""
         options = self.model_dump(include=set(FileOptions.model_fields))
-        return ReportFormat(format=self.format, name_pattern=self.name_pattern, **options)
+        return ReportFormat(format=self.format, name_pattern=self.name_pattern, parts=self.parts, **options)
 
 
 class NumberMarks(MappingModel):

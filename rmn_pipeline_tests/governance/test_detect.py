@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -107,6 +108,16 @@ def test_without_presidio_the_error_says_what_to_install(monkeypatch: pytest.Mon
     )
     with pytest.raises(GovernanceDependencyError, match=r"pip install 'rmn_pipeline\[governance\]'"):
         detect_pii("nothing here")
+
+
+@pytest.mark.parametrize(
+    "unit", ["1 ", "a@b.", "1.2.", "12 Aa Street ", "(at)a", "4111 1111 1111 1111 ", "%40", "a:"]
+)
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    long = (unit * 20_000)[:20_000]
+    start = time.process_time()
+    detect_pii(long)
+    assert time.process_time() - start < 5
 
 
 def test_importing_the_room_imports_no_heavy_library() -> None:

@@ -121,6 +121,11 @@ def test_a_date_far_from_the_others_is_no_gap_of_years(steady: pl.DataFrame) -> 
     assert "is the date format right?" in every["stray_date"].message
 
 
+def test_dates_of_no_year_at_all_are_told_alone(steady: pl.DataFrame) -> None:
+    every = found(changed(steady.head(5), pl.lit(True), date=date(1, 1, 3)))
+    assert "lie in no year of retail media: 0001-01-03" in every["stray_date"].message
+
+
 def test_missing_days_are_told_as_spans(steady: pl.DataFrame) -> None:
     anomaly = found(steady.filter(~on(30, 32) & ~on(50)))["missing_days"]
     assert anomaly.severity == "error"

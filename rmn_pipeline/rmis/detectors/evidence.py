@@ -14,6 +14,8 @@ METRICS = ("impressions", "clicks", "conversions", "revenue", "cost")
 EVENTS_PER_DAY = "events"
 # Days further from the rest than this are a fault in the date, not a gap in the feed.
 _STRAY_GAP_DAYS = 366
+# Nobody sold retail media before, and nobody has later days to look at.
+_FIRST_DAY, _LAST_DAY = date(1990, 1, 1), date(2199, 12, 31)
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Evidence:
     @cached_property
     def days(self) -> list[date]:
         """The days that have events and can have them, in order: no future days, none that lie far off."""
-        return _densest_stretch([day for day in self.events_per_day if day < self.today])
+        past = [day for day in self.events_per_day if day < self.today]
+        return _densest_stretch([day for day in past if _FIRST_DAY <= day <= _LAST_DAY])
 
     @cached_property
     def stray_days(self) -> list[date]:

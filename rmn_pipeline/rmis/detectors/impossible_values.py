@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 
 import polars as pl
 
@@ -105,12 +106,17 @@ def _stray_days(evidence: Evidence) -> Iterator[Anomaly]:
     yield Anomaly(
         "stray_date",
         "error",
-        f"{rows} of {evidence.event_count} events lie more than a year away from the other "
-        f"{told_days(len(evidence.days))} ({evidence.days[0]} to {evidence.days[-1]}): {told_spans(spans)}; "
-        "is the date format right?",
+        f"{rows} of {evidence.event_count} events {_far_from(evidence.days)}: {told_spans(spans)}; is the date "
+        "format right?",
         spans,
         rows,
     )
+
+
+def _far_from(days: list[date]) -> str:
+    if not days:
+        return "lie in no year of retail media"
+    return f"lie more than a year away from the other {told_days(len(days))} ({days[0]} to {days[-1]})"
 
 
 def _no_numbers(evidence: Evidence) -> Iterator[Anomaly]:

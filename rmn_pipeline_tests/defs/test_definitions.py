@@ -19,7 +19,18 @@ def definitions() -> dg.Definitions:
 
 
 def test_loading_imports_neither_torch_nor_mlflow() -> None:
-    heavy = ["torch", "transformers", "mlflow", "peft", "trl", "matplotlib", "streamlit", "datasets"]
+    heavy = [
+        "torch",
+        "transformers",
+        "mlflow",
+        "peft",
+        "trl",
+        "matplotlib",
+        "streamlit",
+        "datasets",
+        "presidio_analyzer",
+        "spacy",
+    ]
     code = f"import sys, rmn_pipeline.definitions\nprint([name for name in {heavy!r} if name in sys.modules])"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -27,11 +27,12 @@ def definition_changes(evidence: Evidence) -> Iterator[Anomaly]:
     """One finding per definition that is not the same on all days."""
     if not evidence.days:
         return
+    # Distinct combinations first: they are few, however many events there are.
+    combinations = evidence.usable_events.group_by("date", *_DEFINITIONS).agg().collect(engine="streaming")
     daily = (
-        evidence.usable_events.group_by("date")
+        combinations.group_by("date")
         .agg(pl.col(name).drop_nulls().unique().sort() for name in _DEFINITIONS)
         .sort("date")
-        .collect()
     )
     for name, severity in _DEFINITIONS.items():
         periods = _periods(daily["date"].to_list(), daily[name].to_list())

@@ -73,7 +73,7 @@ class Evidence:
             self.usable_events.group_by("date")
             .agg(pl.len().cast(pl.Float64).alias(EVENTS_PER_DAY), *(finite_sum(name) for name in METRICS))
             .sort("date")
-            .collect()
+            .collect(engine="streaming")
         )
 
 

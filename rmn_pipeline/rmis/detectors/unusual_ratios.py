@@ -112,7 +112,7 @@ def _far_events(ratio: Ratio, evidence: Evidence) -> Iterator[Anomaly]:
             (pl.col("score") > settings.row_ratio_z) & (pl.col("away") > pl.lit(settings.row_ratio).log())
         )
         .sort("score", "date", descending=True)
-        .collect()
+        .collect(engine="streaming")
     )
     if not far.is_empty():
         yield _told(ratio, far)

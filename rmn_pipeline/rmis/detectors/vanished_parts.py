@@ -73,7 +73,7 @@ def _parts(dimension: str, evidence: Evidence) -> _Parts:
         evidence.usable_events.filter(pl.col(dimension).is_not_null())
         .group_by("date", dimension)
         .agg(finite_sum("impressions"))
-        .collect()
+        .collect(engine="streaming")
     )
     largest = daily.group_by(dimension).agg(pl.col("impressions").sum()).sort("impressions", dimension)
     names = largest[dimension].to_list()[::-1][:_MOST_PARTS]

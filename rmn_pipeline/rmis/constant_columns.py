@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 
-from rmn_pipeline.rmis.spill import compact
+from rmn_pipeline.rmis.spill import CompactRows
 from rmn_pipeline.rmis.thrift_compact import BINARY, I32, I64, LIST, STRUCT, Field, Structure, decode, encode
 
 _MAGIC, _LENGTH_BYTES = b"PAR1", 4
@@ -38,16 +38,15 @@ def _can_be_added(dtype: pl.DataType, value: Any) -> bool:
     return dtype in (pl.String(), pl.Int64(), pl.Float64(), pl.Date()) and value == value
 
 
-def write_parquet_compactly(frame: pl.DataFrame, path: Path, compression_level: int) -> None:
-    """Writes a table with columns of one value cheaply; what readers find is what `frame.write_parquet` would write."""
+def write_parquet_compactly(rows: CompactRows, path: Path, compression_level: int) -> None:
+    """Writes rows whose constant columns are known; readers find what writing the whole table would have made."""
     constants = {
-        name: value
-        for name, value in compact(frame).constants.items()
-        if _can_be_added(frame.schema[name], value)
+        name: value for name, value in rows.constants.items() if _can_be_added(rows.schema[name], value)
     }
-    frame.drop(list(constants)).write_parquet(path, compression_level=compression_level)
+    others = rows.whole().drop(list(constants)) if len(constants) < len(rows.constants) else rows.varying
+    others.write_parquet(path, compression_level=compression_level)
     if constants:
-        _add_columns(path, frame.schema, constants)
+        _add_columns(path, rows.schema, constants)
 
 
 def _plain(value: Any) -> bytes:

@@ -42,7 +42,7 @@ class Deliveries:
         found = [pl.DataFrame(schema=REPEATED_SCHEMA)]
         for part in self._parts:
             # One raw row may tell several facts; it is still one delivery.
-            keys = self._parts.read(part).unique()
+            keys = self._parts.read(part).whole().unique()
             again = keys.sort(*REPEATED_SCHEMA).filter(
                 ~pl.struct("first_hash", "second_hash").is_first_distinct()
             )

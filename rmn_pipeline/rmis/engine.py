@@ -10,7 +10,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -223,24 +223,19 @@ class Engine:
                 yield done.made
 
     def _settle_day(self, day: date, write: Callable[[date, Iterator[Settled]], Made]) -> _DayDone[Made]:
-        parts: list[Settled] = []
+        rejects: list[pl.DataFrame] = []
         counts: Counter[str] = Counter()
+        warnings: Counter[str] = Counter()
 
         def watched() -> Iterator[Settled]:
             for part in self._parts_of(day):
                 counts.update(events=part.events.height, history=part.history.height)
-                parts.append(replace(part, events=part.events.clear(), history=part.history.clear()))
+                rejects.append(part.rejects)
+                warnings.update(part.warnings)
                 yield part
 
         made = write(day, watched())
-        return _DayDone(
-            day,
-            made,
-            counts["events"],
-            counts["history"],
-            pl.concat(part.rejects for part in parts),
-            sum((part.warnings for part in parts), Counter()),
-        )
+        return _DayDone(day, made, counts["events"], counts["history"], pl.concat(rejects), warnings)
 
     def _parts_of(self, day: date) -> Iterator[Settled]:
         """The day's rows, settled: all at once, or, if they are too many, some natural keys at a time."""
@@ -248,7 +243,7 @@ class Engine:
         together = bool(self._rules.unique_rules)
         number = 1 if together else math.ceil(self._days.height(day) / self._limits.day_rows)
         if number <= 1:
-            yield settle(self._marked(self._days.read(day)), self._rules)
+            yield self._settled(self._days.read(day))
             return
         parts: Buckets[int] = Buckets(self._folder(f"parts-{day}"), self._limits.reject_bytes)
         # Within one process the hash of equal keys is the same for every piece.
@@ -257,16 +252,16 @@ class Engine:
             for (part,), rows in piece.whole().group_by(part_of, maintain_order=True):
                 parts.add(int(str(part)), compact(rows), int(rows.estimated_size()))
         for part in sorted(parts):
-            yield settle(self._marked(parts.read(part)), self._rules)
+            yield self._settled(parts.read(part))
             parts.drop(part)
 
-    def _marked(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows with a mark on those that were delivered before, where there are any."""
+    def _settled(self, rows: CompactRows) -> Settled:
+        """The rows settled, with a mark on those that were delivered before, where there are any."""
         if self._repeated is None:
-            return rows
+            return settle(rows, self._rules)
         marks = self._repeated.with_columns(pl.lit(True).alias(REPEATED_DELIVERY))
-        marked = rows.join(marks, on=[SOURCE_INDEX, "source_row"], how="left", maintain_order="left")
-        return marked.with_columns(pl.col(REPEATED_DELIVERY).fill_null(False))
+        marked = rows.whole().join(marks, on=[SOURCE_INDEX, "source_row"], how="left", maintain_order="left")
+        return settle(compact(marked.with_columns(pl.col(REPEATED_DELIVERY).fill_null(False))), self._rules)
 
     def _keep_late_rejects(self, late: pl.DataFrame) -> None:
         """Rejects of settling. What is said elsewhere, typed, needs no copy of the row as sent; the others do."""
@@ -287,7 +282,7 @@ class Engine:
                 continue
             as_sent = self._fetch(source, index)
             for block in blocks:
-                rows = self._rejects.read(block)
+                rows = self._rejects.read(block).whole()
                 self._rejects.drop(block)
                 yield _in_row_order(_with_raw_rows(rows, as_sent, block))
 
@@ -322,7 +317,7 @@ def _as_block(key: tuple[object, ...]) -> _Block:
 def _with_raw_rows(rejects: pl.DataFrame, as_sent: Buckets[_Block], block: _Block) -> pl.DataFrame:
     if block not in as_sent:
         return rejects
-    sent = as_sent.read(block).drop(SOURCE_INDEX)
+    sent = as_sent.read(block).whole().drop(SOURCE_INDEX)
     as_sent.drop(block)
     missing = (pl.col("raw_row").is_null()) & (pl.col("severity") != "info")
     joined = rejects.join(sent, on="source_row", how="left", suffix=":sent", maintain_order="left")

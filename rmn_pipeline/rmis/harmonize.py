@@ -19,6 +19,7 @@ from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
 from rmn_pipeline.rmis.restatement import DUPLICATE, HISTORY_SCHEMA, SUPERSEDED, Settled, StatementRules
 from rmn_pipeline.rmis.row_selection import TOTAL_ROW
 from rmn_pipeline.rmis.row_transform import RowTransform
+from rmn_pipeline.rmis.spill import CompactRows
 
 FILTERED_PREFIX = "filtered."
 
@@ -151,14 +152,14 @@ def harmonize(
     settled = [part for parts in engine.days(lambda _, parts: list(parts)) for part in parts]
     rejects = pl.concat([pl.DataFrame(schema=REJECTS_SCHEMA), *engine.rejects()])
     return HarmonizeResult(
-        events=pl.concat([pl.DataFrame(schema=EVENTS_SCHEMA), *(part.events for part in settled)]),
+        events=pl.concat([pl.DataFrame(schema=EVENTS_SCHEMA), *(part.events.whole() for part in settled)]),
         rejects=rejects,
         report=_report(mapping, engine.tally),
-        history=pl.concat([pl.DataFrame(schema=HISTORY_SCHEMA), *(part.history for part in settled)]),
+        history=pl.concat([pl.DataFrame(schema=HISTORY_SCHEMA), *(part.history.whole() for part in settled)]),
     )
 
 
-def _events_of(parts: Iterable[Settled], superseded: list[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _events_of(parts: Iterable[Settled], superseded: list[CompactRows]) -> Iterator[CompactRows]:
     """The events of a day, part by part; what they supersede is put aside for the table that is written next."""
     for part in parts:
         superseded.append(part.history)
@@ -183,7 +184,7 @@ def harmonize_to_lake(
         engine.read()
 
         def write(day: date, parts: Iterator[Settled]) -> None:
-            superseded: list[pl.DataFrame] = []
+            superseded: list[CompactRows] = []
             writer.write_day(day, EVENTS, _events_of(parts, superseded))
             writer.write_day(day, HISTORY, superseded)
 

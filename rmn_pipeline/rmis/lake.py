@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,7 @@ from rmn_pipeline.rmis.errors import LakeError
 from rmn_pipeline.rmis.journal import Changes, Staging, finish_commit
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA, REJECTS_SCHEMA
 from rmn_pipeline.rmis.restatement import HISTORY_SCHEMA
+from rmn_pipeline.rmis.spill import CompactRows, compact
 
 EVENTS, HISTORY, REJECTS = "rmis_events", "rmis_history", "rmis_rejects"
 # Readers glob '*.parquet', so a name that ends otherwise is invisible to them.
@@ -76,26 +78,46 @@ def _lies_within(day: date, days: Iterable[date]) -> bool:
     return bool(covered) and covered[0] <= day <= covered[-1]
 
 
-def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, scratch: Path) -> None:
-    """Writes frames of one schema into one file, in bounded memory."""
-    held: list[pl.DataFrame] = []
-    parts: list[Path] = []
+def _write_parquet(parts: Iterable[CompactRows], path: Path, scratch: Path) -> None:
+    """Writes rows of one schema into one file, in bounded memory."""
+    with _translated(path):
+        first, second, rest = _taken(parts)
+        if second is None:
+            write_parquet_compactly(first, path, _ZSTD_LEVEL)
+        else:
+            _write_many(itertools.chain([first, second], rest), path, scratch)
+
+
+def _taken(parts: Iterable[CompactRows]) -> tuple[CompactRows, CompactRows | None, Iterator[CompactRows]]:
+    rest = iter(parts)
+    return next(rest), next(rest, None), rest
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
     try:
-        for frame in frames:
-            held.append(frame)
-            if sum(part.height for part in held) > _ROWS_AT_A_TIME:
-                parts.append(_set_aside(held, scratch))
-                held = []
-        if not parts:
-            write_parquet_compactly(pl.concat(held).rechunk(), path, _ZSTD_LEVEL)
-            return
-        parts.append(_set_aside(held, scratch))
-        pl.scan_ipc(parts).sink_parquet(path, compression_level=_ZSTD_LEVEL)
+        yield
     except (OSError, pl.exceptions.PolarsError) as error:
         raise LakeError(f"{path}: cannot be written ({error})") from error
-    finally:
-        for part in parts:
-            part.unlink(missing_ok=True)
+
+
+def _write_many(parts: Iterable[CompactRows], path: Path, scratch: Path) -> None:
+    """Parts go through scratch files, a good number of rows at a time, and are streamed into one file."""
+    held: list[pl.DataFrame] = []
+    files: list[Path] = []
+    for part in parts:
+        held.append(part.whole())
+        if sum(frame.height for frame in held) > _ROWS_AT_A_TIME:
+            files.append(_set_aside(held, scratch))
+            held = []
+    if not files:
+        write_parquet_compactly(compact(pl.concat(held).rechunk()), path, _ZSTD_LEVEL)
+        return
+    if held:
+        files.append(_set_aside(held, scratch))
+    pl.scan_ipc(files).sink_parquet(path, compression_level=_ZSTD_LEVEL)
+    for file in files:
+        file.unlink()
 
 
 def _set_aside(frames: list[pl.DataFrame], scratch: Path) -> Path:
@@ -130,9 +152,9 @@ class RetailerWriter:
         """A folder for what does not fit into memory; it goes with the writer."""
         return self._staging.scratch
 
-    def write_day(self, day: date, table: str, frames: Iterable[pl.DataFrame]) -> None:
+    def write_day(self, day: date, table: str, parts: Iterable[CompactRows]) -> None:
         """Writes one day of a table; a day without rows gets no file."""
-        filled = (frame for frame in frames if frame.height)
+        filled = (part for part in parts if part.height)
         first = next(filled, None)
         if first is not None:
             path = self._staging.path(_day_file(table, self._retailer_id, day))
@@ -141,7 +163,8 @@ class RetailerWriter:
     def write_rejects(self, frames: Iterable[pl.DataFrame]) -> None:
         """Writes the rejects; no rows are a table, too."""
         path = self._staging.path(f"{REJECTS}/{self._retailer_id}.parquet")
-        _write_parquet(itertools.chain([pl.DataFrame(schema=REJECTS_SCHEMA)], frames), path, self.scratch)
+        tables = itertools.chain([pl.DataFrame(schema=REJECTS_SCHEMA)], frames)
+        _write_parquet((compact(table) for table in tables), path, self.scratch)
 
     def commit(self) -> Changes:
         """Makes what was written the retailer's state; days that were not written now are gone."""
@@ -179,7 +202,7 @@ def write_events(
     names = [_day_file(EVENTS, retailer_id, day) for day in sorted(days)]
     with Staging(lake, retailer_id) as staging:
         for name, (_, frame) in zip(names, sorted(days.items()), strict=True):
-            _write_parquet([frame], staging.path(name), staging.scratch)
+            _write_parquet([compact(frame)], staging.path(name), staging.scratch)
         staging.commit(obsolete)
     return [lake / name for name in names]
 

@@ -17,6 +17,7 @@ from rmn_pipeline.rmis.event_ids import event_ids, key_texts, with_ordinal
 from rmn_pipeline.rmis.models import EVENTS_SCHEMA
 from rmn_pipeline.rmis.row_transform import DEDUPE_KEY, FAMILY
 from rmn_pipeline.rmis.rules import RowRule, UniqueFields, count_warnings, explain, judge
+from rmn_pipeline.rmis.spill import CompactRows
 from rmn_pipeline.rmis.statements import Judged, Numbers, Said, Verdict, judge_statements, said
 from rmn_pipeline.rmis.unique_events import equal_to_earlier, told_apart
 
@@ -40,6 +41,7 @@ LATE_REJECTS_SCHEMA: dict[str, pl.DataType] = {
 }
 # What a row says: all but its key, and where and when it was said.
 _NOT_CONTENT = {"event_id", "as_of", "source_file", "source_row", SOURCE_INDEX, REPEATED_DELIVERY, FAMILY}
+_NO_ROWS: Numbers = np.empty(0, dtype=np.int64)
 _RULES = {
     Verdict.SUPERSEDED: (SUPERSEDED, "info", "restated as of {}"),
     Verdict.REPEATED: (DUPLICATE, "info", "says the same as another row of its statement"),
@@ -72,26 +74,32 @@ class StatementRules:
 class Settled:
     """Rows of one day after settling: each row is in exactly one of the three tables."""
 
-    events: pl.DataFrame
-    history: pl.DataFrame
+    events: CompactRows
+    history: CompactRows
     rejects: pl.DataFrame
     warnings: Counter[str]
 
 
-def settle(rows: pl.DataFrame, rules: StatementRules) -> Settled:
+def settle(compact_rows: CompactRows, rules: StatementRules) -> Settled:
     """Settles all rows of one day, or all rows of some natural keys of it."""
+    rows = compact_rows.whole()
     delivered, again = _without_repeated_deliveries(_in_place_order(rows))
     family = [FAMILY] if FAMILY in rows.columns else []
     keyed = delivered.with_columns(key_texts(delivered, [*rules.natural_key, *family]))
     shared = _shared(keyed, rules)
     if shared.is_empty():
-        day = _Day(keyed, pl.DataFrame(schema=HISTORY_SCHEMA), [again], Counter())
+        day = _Day(keyed, _superseded(keyed, _NO_ROWS, _NO_ROWS), [again], Counter())
     else:
         day = _by_statements(keyed, shared, rules)
         day.rejects.append(again)
     for rule in rules.unique_rules:
         day = _without_equal_events(day, rule)
-    return Settled(_as_events(day.holding), day.history, pl.concat(day.rejects), day.warnings)
+    return Settled(
+        compact_rows.with_varying(_with_ids(day.holding), EVENTS_SCHEMA),
+        compact_rows.with_varying(_with_ids(day.history), HISTORY_SCHEMA),
+        pl.concat(day.rejects),
+        day.warnings,
+    )
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ def _by_statements(keyed: pl.DataFrame, shared: pl.Series, rules: StatementRules
     superseded = judged.verdict == Verdict.SUPERSEDED
     return _Day(
         holding=keyed.filter(pl.Series(verdict == Verdict.HOLDS)),
-        history=_as_history(keyed, at[superseded], judged.refers_to[superseded]),
+        history=_superseded(keyed, at[superseded], judged.refers_to[superseded]),
         rejects=[_rejected(keyed, at, judged), _rejected_by_rule(keyed, at, statements, judged, broken)],
         warnings=_warnings(sums, statements, judged, rules.key_rules),
     )
@@ -227,16 +235,15 @@ def _with_ordinals(keyed: pl.DataFrame, shared: pl.Series, statements: Said) -> 
     return keyed.with_columns(keyed["key"].scatter(told["row"], told["key"]))
 
 
-def _as_events(keyed: pl.DataFrame) -> pl.DataFrame:
-    return keyed.with_columns(event_ids(keyed["key"])).select(*EVENTS_SCHEMA)
+def _with_ids(keyed: pl.DataFrame) -> pl.DataFrame:
+    return keyed.with_columns(event_ids(keyed["key"]))
 
 
-def _as_history(keyed: pl.DataFrame, rows: Numbers, superseded_by: Numbers) -> pl.DataFrame:
+def _superseded(keyed: pl.DataFrame, rows: Numbers, by: Numbers) -> pl.DataFrame:
+    """These rows in their order, with the dates that superseded them, given as days since 1970."""
     order = np.argsort(rows)
-    until = (
-        pl.Series("superseded_by_as_of", superseded_by[order], dtype=pl.Int64).cast(pl.Int32).cast(pl.Date)
-    )
-    return _as_events(keyed[rows[order]]).with_columns(until)
+    until = pl.Series("superseded_by_as_of", by[order]).cast(pl.Int32).cast(pl.Date)
+    return keyed[rows[order]].with_columns(until)
 
 
 def _rejected(keyed: pl.DataFrame, at: Numbers, judged: Judged) -> pl.DataFrame:
@@ -265,6 +272,8 @@ def _rejected_by_rule(
 ) -> pl.DataFrame:
     """The rows of statements whose sums break a rule."""
     chosen = judged.verdict == Verdict.BROKEN
+    if not chosen.any():
+        return pl.DataFrame(schema=LATE_REJECTS_SCHEMA)
     rows = keyed[at[chosen]].with_columns(pl.Series("statement", statements.statement[chosen]))
     return _late_rejects(rows.join(broken, on="statement", how="left", maintain_order="left"))
 

@@ -34,6 +34,12 @@ class CompactRows:
         """Some of the rows; no copy."""
         return CompactRows(self.varying.slice(offset, length), self.constants, self.schema)
 
+    def with_varying(self, rows: pl.DataFrame, schema: dict[str, pl.DataType]) -> CompactRows:
+        """Some of the rows, perhaps with more columns, as a table of `schema`: what was constant still is."""
+        constants = {name: value for name, value in self.constants.items() if name in schema}
+        varying = [name for name in schema if name not in constants]
+        return CompactRows(rows.select(varying), constants, pl.Schema(schema))
+
     def whole(self) -> pl.DataFrame:
         """The rows with all columns, in their order."""
         values = [pl.lit(value, self.schema[name]).alias(name) for name, value in self.constants.items()]
@@ -150,9 +156,9 @@ class Buckets(Generic[Key]):
         for part in self._kept.get(key, []):
             yield part.rows
 
-    def read(self, key: Key) -> pl.DataFrame:
+    def read(self, key: Key) -> CompactRows:
         """All rows of a bucket."""
-        return _merged(list(self.pieces(key))).whole()
+        return _merged(list(self.pieces(key)))
 
     def drop(self, key: Key) -> None:
         """Frees a bucket's memory and files."""

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmn_pipeline.rmis.constant_columns import write_parquet_compactly
+from rmn_pipeline.rmis.spill import compact
 from rmn_pipeline.rmis.thrift_compact import decode, encode
 
 VALUES: dict[pl.DataType, st.SearchStrategy[Any]] = {
@@ -54,7 +55,7 @@ def tables(draw: st.DrawFn) -> pl.DataFrame:
 def test_three_readers_find_what_polars_writes(table: pl.DataFrame) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours, theirs = Path(folder) / "ours.parquet", Path(folder) / "theirs.parquet"
-        write_parquet_compactly(table, ours, 1)
+        write_parquet_compactly(compact(table), ours, 1)
         table.write_parquet(theirs)
         assert pl.read_parquet(ours).equals(table)
         assert pl.read_parquet(ours).schema == table.schema
@@ -75,7 +76,7 @@ def test_any_number_of_rows_and_row_groups_is_right(tmp_path: Path, rows: int) -
         n=pl.lit(-7, pl.Int64),
     )
     path = tmp_path / "table.parquet"
-    write_parquet_compactly(table, path, 1)
+    write_parquet_compactly(compact(table), path, 1)
     assert pl.read_parquet(path).equals(table)
     metadata = pq.ParquetFile(path).metadata
     assert metadata.num_row_groups == (1 if rows < 250_000 else metadata.num_row_groups)
@@ -91,7 +92,7 @@ def test_any_number_of_rows_and_row_groups_is_right(tmp_path: Path, rows: int) -
 def test_statistics_let_readers_skip_and_never_skip_too_much(tmp_path: Path) -> None:
     table = pl.DataFrame({"id": [1, 2]}).with_columns(shop=pl.lit("b"), day=pl.lit(date(2026, 1, 5)))
     path = tmp_path / "table.parquet"
-    write_parquet_compactly(table, path, 1)
+    write_parquet_compactly(compact(table), path, 1)
     statistics = pq.ParquetFile(path).metadata.row_group(0).column(1).statistics
     assert (statistics.min, statistics.max, statistics.null_count) == ("b", "b", 0)
     scan = pl.scan_parquet(path)
@@ -102,9 +103,9 @@ def test_statistics_let_readers_skip_and_never_skip_too_much(tmp_path: Path) -> 
 
 def test_constants_cost_no_room(tmp_path: Path) -> None:
     table = pl.DataFrame({"id": range(10_000)})
-    write_parquet_compactly(table, tmp_path / "few.parquet", 1)
+    write_parquet_compactly(compact(table), tmp_path / "few.parquet", 1)
     wide = table.with_columns(pl.lit("a constant text").alias(f"c{number}") for number in range(20))
-    write_parquet_compactly(wide, tmp_path / "many.parquet", 1)
+    write_parquet_compactly(compact(wide), tmp_path / "many.parquet", 1)
     sizes = [(tmp_path / name).stat().st_size for name in ("few.parquet", "many.parquet")]
     assert sizes[1] - sizes[0] < 20 * 400
 

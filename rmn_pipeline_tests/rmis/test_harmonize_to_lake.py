@@ -26,6 +26,7 @@ from rmn_pipeline.rmis import (
     read_history,
     read_table,
 )
+from rmn_pipeline.rmis import lake as lake_module
 from rmn_pipeline.rmis.deliveries import Deliveries, delivery_keys
 from rmn_pipeline.rmis.engine import by_day
 from rmn_pipeline.rmis.restatement import SOURCE_INDEX
@@ -83,6 +84,19 @@ def test_the_lake_holds_what_harmonization_in_memory_gives(tmp_path: Path, limit
     }
     assert (report.conserved, report.events, report.broken) == (True, 19, 3)
     assert (report.days_written, report.days_unchanged, report.days_removed) == (4, 0, 0)
+
+
+def test_tables_larger_than_what_is_held_at_a_time_are_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake_module, "_ROWS_AT_A_TIME", 1)
+    paths = reports(tmp_path)
+    memory = harmonize(mapping(), paths, CATALOG)
+    to_lake(tmp_path / "lake", paths, TIGHT)
+    events, history, rejects = tables(tmp_path / "lake")
+    assert events.equals(memory.events)
+    assert history.equals(memory.history)
+    assert rejects.equals(memory.rejects)
 
 
 def test_rejects_stand_in_the_order_of_the_reports_and_conflicts_keep_the_row_as_sent(tmp_path: Path) -> None:

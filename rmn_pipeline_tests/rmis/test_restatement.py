@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -17,11 +18,11 @@ from rmn_pipeline.rmis.restatement import (
     HISTORY_SCHEMA,
     REPEATED_DELIVERY,
     SOURCE_INDEX,
-    Settled,
     StatementRules,
-    settle,
 )
+from rmn_pipeline.rmis.restatement import settle as settle_compact
 from rmn_pipeline.rmis.rules import RowRule, UniqueFields
+from rmn_pipeline.rmis.spill import compact
 from rmn_pipeline.rmis.statements import Verdict
 
 DAY = date(2026, 1, 20)
@@ -79,7 +80,22 @@ def frame(*parts: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema)
 
 
-def rules_of(settled: Settled) -> list[tuple[str, str, int]]:
+@dataclass(frozen=True)
+class Outcome:
+    """What settling gave, as whole tables."""
+
+    events: pl.DataFrame
+    history: pl.DataFrame
+    rejects: pl.DataFrame
+    warnings: dict[str, int]
+
+
+def settle(rows: pl.DataFrame, rules: StatementRules) -> Outcome:
+    settled = settle_compact(compact(rows), rules)
+    return Outcome(settled.events.whole(), settled.history.whole(), settled.rejects, settled.warnings)
+
+
+def rules_of(settled: Outcome) -> list[tuple[str, str, int]]:
     return (
         settled.rejects.sort("source_file", "source_row").select("rule", "source_file", "source_row").rows()
     )

@@ -31,15 +31,12 @@ from rmn_pipeline.feeds.record_structure import (
 from rmn_pipeline.feeds.row_shape import PROBLEM, RowShape
 from rmn_pipeline.feeds.text_streams import TextStream
 
-SMALLEST_BLOCK_BYTES = 64 << 10
-LARGEST_BLOCK_BYTES = 64 << 20
-# Read one by one, records take many times their text's memory.
-SINGLY_READ_BYTES = 4 << 20
+# Small enough that a block stays in the processor's cache from being read to being parsed; records that are
+# read one by one take many times their text's memory besides.
+BLOCK_BYTES = 4 << 20
 # So much of the text's end is kept back for the last block, where footers are looked for.
 TAIL_BYTES = 64 << 10
 LARGEST_RECORD_BYTES = 64 << 20
-# Blocks aim a little below the rows that a batch may have, so that few batches are cut in two.
-AIM = 0.97
 
 
 class BlockCutter:
@@ -53,17 +50,12 @@ class BlockCutter:
         self._at_end = False
 
     def next(self, size: int) -> tuple[bytes, bool]:
-        """A block of about `size` bytes, and whether it is the last."""
-        wanted = size + self._tail_bytes
-        while True:
-            self._fill(wanted)
-            if self._at_end:
-                block, self._buffer = self._buffer, b""
-                return block, True
-            cut = self._cut(len(self._buffer) - self._tail_bytes)
-            if cut or wanted > LARGEST_RECORD_BYTES:
-                return self._take(cut), False
-            wanted *= 2
+        """A block of about `size` bytes, empty if no record ends within them, and whether it is the last."""
+        self._fill(size + self._tail_bytes)
+        if self._at_end:
+            block, self._buffer = self._buffer, b""
+            return block, True
+        return self._take(self._cut(len(self._buffer) - self._tail_bytes)), False
 
     def put_back(self, rest: bytes) -> None:
         """What a block held beyond its last whole record."""
@@ -107,69 +99,64 @@ class DelimitedRows:
         self._line = self.head.body_line
 
     def frames(
-        self,
-        stream: TextStream,
-        batch_rows: int,
-        block_bytes: int | None = None,
-        tail_bytes: int = TAIL_BYTES,
+        self, stream: TextStream, block_bytes: int = BLOCK_BYTES, tail_bytes: int = TAIL_BYTES
     ) -> Iterator[pl.DataFrame]:
-        """The rows as text with `source_line`, about `batch_rows` at a time (or `block_bytes` of text)."""
+        """The rows as text with `source_line`, a frame for each block of about `block_bytes`."""
         cutter = BlockCutter(stream, self._dialect, self.head.body_offset, tail_bytes)
-        row_bytes = len(stream.head) / line_count(stream.head)
-        is_last = singly = False
+        is_last = False
+        wanted = block_bytes
         while not is_last:
-            size = block_bytes or _aimed_bytes(batch_rows, row_bytes)
-            block, is_last = cutter.next(min(size, SINGLY_READ_BYTES) if singly else size)
-            self._check_progress(block, is_last)
-            singly = self._dialect.is_quoted(block) and not self._is_sound(block)
-            if singly:
-                frame, rest = self._read_singly(block, is_last)
-                is_last = is_last and not rest
-                cutter.put_back(rest)
-            else:
-                frame = self._read_block(block, is_last)
+            block, is_last = cutter.next(wanted)
+            frame, rest = self._read(block, is_last)
+            cutter.put_back(rest)
+            is_last = is_last and not rest
+            # A record that is longer than the block needs a longer one.
+            wanted = block_bytes if len(rest) < len(block) else 2 * wanted
+            if wanted > LARGEST_RECORD_BYTES:
+                raise self.piece.error(
+                    f"the record in line {self._line} is longer than {LARGEST_RECORD_BYTES >> 20} MiB",
+                    "Check that a quote opened there is closed; declare quote: '' if cells are never quoted.",
+                )
             if frame.height:
-                row_bytes = max(len(block) / frame.height, 1)
                 yield frame
 
-    def _check_progress(self, block: bytes, is_last: bool) -> None:
-        if not block and not is_last:
-            raise self.piece.error(
-                f"the record in line {self._line} is longer than {LARGEST_RECORD_BYTES >> 20} MiB",
-                "Check that a quote opened there is closed; declare quote: '' if cells are never quoted.",
-            )
+    def _read(self, block: bytes, is_last: bool) -> tuple[pl.DataFrame, bytes]:
+        """The block's rows, and what of it is no whole record."""
+        if self._dialect.is_quoted(block) and not self._is_sound(block):
+            return self._read_singly(block, is_last)
+        return self._read_block(block, is_last), b""
 
     def _is_sound(self, block: bytes) -> bool:
         return block.count(self._dialect.quote) % 2 == 0 and quotes_are_in_place(block, self._dialect)
 
     def _read_block(self, block: bytes, is_last: bool) -> pl.DataFrame:
         """The rows of a block whose quotes stand in place."""
-        first_line = self._line
-        self._line += line_count(block)
         if is_last:
             block = self._without_footer(block)
         if not block:
             return self._shape.frame([], self.tally)
+        first_line, count = self._line, line_count(block)
+        self._line += count
         parsed = self._parsed(block)
         if parsed is None or not self._is_regular(block, parsed):
             return self._read_irregular(block, first_line)
-        if parsed.height == line_count(block):
-            lines = pl.int_range(first_line, first_line + parsed.height, dtype=pl.Int64, eager=True)
+        if parsed.height == count:
+            lines = pl.int_range(first_line, first_line + count, dtype=pl.Int64, eager=True)
         else:
             lines = pl.Series(record_lines(block, self._dialect) + first_line)
-        return self._finished(parsed, block, lines)
+        return self._finished(parsed, lines)
 
     def _parsed(self, block: bytes) -> pl.DataFrame | None:
         """What Polars makes of the block; None where rows are too long for it."""
+        scan = pl.scan_csv(
+            block,
+            has_header=False,
+            schema={name: pl.String() for name in self._shape.columns},
+            separator=self.head.delimiter,
+            quote_char=self.spec.quote or None,
+        )
         try:
-            return pl.read_csv(
-                block,
-                has_header=False,
-                schema={name: pl.String() for name in self._shape.columns},
-                separator=self.head.delimiter,
-                quote_char=self.spec.quote or None,
-                infer_schema=False,
-            )
+            return scan.collect(engine="in-memory")
         except pl.exceptions.PolarsError:
             return None
 
@@ -196,12 +183,12 @@ class DelimitedRows:
                 f"not readable as text separated by {self.head.delimiter!r}",
                 f"Check the delimiter and the quoting. {FETCH_AGAIN}",
             )
-        regular = self._finished(parsed, block, pl.Series(lines[~odd]))
+        regular = self._finished(parsed, pl.Series(lines[~odd]))
         return pl.concat([regular, singly]).sort("source_line")
 
-    def _finished(self, parsed: pl.DataFrame, block: bytes, lines: pl.Series) -> pl.DataFrame:
+    def _finished(self, parsed: pl.DataFrame, lines: pl.Series) -> pl.DataFrame:
         """The parsed rows with their lines, without those that hold nothing."""
-        frame = _without_empty_texts(parsed, block, self._dialect).with_columns(lines.alias("source_line"))
+        frame = parsed.insert_column(parsed.width, lines.alias("source_line"))
         if self.spec.ragged_rows == "mark":
             frame = frame.with_columns(pl.lit(None, pl.String).alias(PROBLEM))
         if not frame.to_series(self._shape.width - 1).null_count():
@@ -252,15 +239,12 @@ class DelimitedRows:
         self.tally.blank_lines += len(footer) - filled
 
     def _read_singly(self, block: bytes, is_last: bool) -> tuple[pl.DataFrame, bytes]:
-        """The rows of a block with quotes astray, of as much as may be read at once, and the rest of the block."""
-        end = block.find(b"\n", SINGLY_READ_BYTES) + 1
-        part = block[:end] if end else block
-        ends_text = is_last and len(part) == len(block)
-        lines = _lines(part.decode("utf-8"))
-        rows, read = self._records(lines, ends_text)
-        if ends_text:
+        """The rows of a block with quotes astray, and what of the block is no whole record."""
+        lines = _lines(block.decode("utf-8"))
+        rows, read = self._records(lines, is_last)
+        if is_last:
             start = self._footer_start(
-                len(rows), lambda index: _unless_blank(rows[index][0]), part.endswith(b"\n")
+                len(rows), lambda index: _unless_blank(rows[index][0]), block.endswith(b"\n")
             )
             self._count_footer([_unless_blank(cells) for cells, _ in rows[start:]])
             rows = rows[:start]
@@ -278,7 +262,7 @@ class DelimitedRows:
                 rows.append((cells, self._line + read))
                 read = ended
         except csv.Error as error:
-            if ends_text or not fed.is_exhausted or not rows:
+            if ends_text or not fed.is_exhausted:
                 raise self.piece.error(
                     f"the quoting in line {self._line + read} is false ({error})",
                     "Quotes inside of quoted cells must be doubled; declare quote: '' if cells are never quoted.",
@@ -304,10 +288,6 @@ class _Fed:
             raise
 
 
-def _aimed_bytes(batch_rows: int, row_bytes: float) -> int:
-    return min(max(int(AIM * batch_rows * row_bytes), SMALLEST_BLOCK_BYTES), LARGEST_BLOCK_BYTES)
-
-
 def _lines(text: str) -> list[str]:
     """Physical lines with their ends. `splitlines` would also split at signs that end no line in a table."""
     lines = [line + "\n" for line in text.split("\n")]
@@ -328,11 +308,3 @@ def _joined(block: bytes, found: Structure, indices: np.ndarray) -> bytes:
         block[found.starts[first] : found.ends[last]] for first, last in zip(firsts, lasts, strict=True)
     ]
     return b"\n".join(stretches) + b"\n"
-
-
-def _without_empty_texts(frame: pl.DataFrame, block: bytes, dialect: Dialect) -> pl.DataFrame:
-    """An empty cell is null, whether it was quoted or not."""
-    if not dialect.quote or dialect.quote * 2 not in block:
-        return frame
-    emptied = [name for name in frame.columns if (frame[name] == "").any()]
-    return frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in emptied)

@@ -111,10 +111,11 @@ def _check_encoding(encoding: str, path: Path) -> None:
     mend = "Declare one that Python knows, e.g. utf-8, utf-16-le or cp1252."
     try:
         info = codecs.lookup(encoding)
-        usable = info.name not in NO_FILE_ENCODINGS and isinstance(b"".decode(encoding), str)
+        # Refuses what turns text into text or bytes into bytes.
+        b"text".decode(encoding, errors="replace")
     except (LookupError, UnicodeError, ValueError) as error:
         raise FeedError(path, f"unknown encoding {encoding!r}", mend) from error
-    if not usable or info.incrementaldecoder is None:
+    if info.name in NO_FILE_ENCODINGS or info.incrementaldecoder is None:
         raise FeedError(path, f"{encoding!r} is no encoding of text files", mend)
 
 

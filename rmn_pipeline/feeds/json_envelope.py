@@ -40,9 +40,8 @@ def dotted(path: str | None) -> Path:
     return tuple(path.split(".")) if path else ()
 
 
-def wanted_paths(spec: ReportFormat) -> tuple[Path, ...]:
-    """The values around the rows that somebody may ask for."""
-    records = dotted(spec.records_path)
+def wanted_paths(spec: ReportFormat, records: Path) -> tuple[Path, ...]:
+    """The values around the rows at `records` that somebody may ask for."""
     columns = (
         [dotted(spec.columns_path)] if spec.columns_path else [(*records[:-1], key) for key in COLUMN_KEYS]
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -39,13 +39,14 @@ from rmn_pipeline.feeds.text_streams import TextStream, opened_text
 FRAME_ROWS = 50_000
 
 
-@dataclass(frozen=True)
-class JsonRow:
-    """One row as decoded, the line it stands in (json_lines alone), and what is wrong with its width."""
+class JsonRow(NamedTuple):
+    """One row as decoded."""
 
     values: dict[str, Any]
-    line: int | None
-    problem: str | None = None
+    text: str
+    line: int | None = None  # of json_lines alone
+    problem: str | None = None  # of a list with more or fewer values than there are columns
+    around: Mapping[str, Any] = {}  # what stands around the list of rows that it is in
 
 
 @dataclass
@@ -60,17 +61,22 @@ class JsonRows:
     def frames(self, batch_rows: int) -> Iterator[pl.DataFrame]:
         """The rows as text; each frame has the columns that its own rows name, and `source_line`."""
         rows = self._lines() if self.format == "json_lines" else self._document()
+        number = 1
         while chunk := list(itertools.islice(rows, min(batch_rows, FRAME_ROWS))):
-            yield self._frame(chunk)
+            yield self._frame(chunk, number)
+            number += len(chunk)
 
     def _lines(self) -> Iterator[JsonRow]:
         with opened_text(self.piece, self.spec.encoding) as stream:
             self.tally.encoding = stream.encoding
+            rows = 0
             for number, line in enumerate(_text_lines(self.piece, stream), start=1):
-                if line.isspace() or not line:
+                if not line or line.isspace():
                     self.tally.blank_lines += 1
                     continue
-                yield self._row(self._decoded(line, number), line, number, self.spec.columns)
+                rows += 1
+                value = self._decoded(line, number)
+                yield self._row(value, line, number, rows, self.spec.columns)
 
     def _decoded(self, line: str, number: int) -> Any:
         try:
@@ -96,8 +102,8 @@ class JsonRows:
                     number += 1
                     columns = around.columns(index) if cursor.peek() == "[" else ()
                     value = cursor.value()
-                    row = self._row(value, cursor.value_text(), number, columns)
-                    yield JsonRow({**fields, **row.values} if fields else row.values, None, row.problem)
+                    row = self._row(value, cursor.value_text(), None, number, columns)
+                    yield row._replace(around=fields) if fields else row
             cursor.finish()
 
     def _records_path(self) -> tuple[str, ...]:
@@ -115,25 +121,16 @@ class JsonRows:
                 )
             return dotted(find_records_path(self.piece, cursor))
 
-    def _row(self, value: Any, text: str, number: int, columns: tuple[str, ...]) -> JsonRow:
-        problem = None
+    def _row(self, value: Any, text: str, line: int | None, number: int, columns: tuple[str, ...]) -> JsonRow:
+        if type(value) is dict:
+            return JsonRow(value, text, line)
         if isinstance(value, list) and columns:
             problem = self._list_problem(value, columns, number)
-        elif not isinstance(value, dict):
-            raise self.piece.error(
-                f"element {number} is no JSON object",
-                "A report is a list of objects, one per row; `columns` names the cells of rows that are lists.",
-            )
-        try:
-            if any(
-                type(cell) in (list, dict) for cell in (value.values() if isinstance(value, dict) else value)
-            ):
-                # Seldom; decoded again so that numbers in lists come back as they were sent.
-                value = EXACT_DECODER.decode(text.strip())
-            named = value if isinstance(value, dict) else dict(zip(columns, value, strict=False))
-            return JsonRow(self._flat(named, number), number, problem)
-        except RecursionError as error:
-            raise self.piece.error("JSON nested too deep to be a report") from error
+            return JsonRow(dict(zip(columns, value, strict=False)), text, line, problem)
+        raise self.piece.error(
+            f"element {number} is no JSON object",
+            "A report is a list of objects, one per row; `columns` names the cells of rows that are lists.",
+        )
 
     def _list_problem(self, cells: Sequence[Any], columns: tuple[str, ...], number: int) -> str | None:
         if len(cells) == len(columns):
@@ -143,29 +140,44 @@ class JsonRows:
         self.tally.ragged_rows += problem is not None
         return problem
 
-    def _flat(self, row: dict[str, Any], number: int) -> dict[str, Any]:
-        """Objects within the row spread over columns: {"date": {"value": …}} is 'date.value'."""
-        if not any(isinstance(value, dict) for value in row.values()):
-            return row
-        flat: dict[str, Any] = {}
-        for name, value in _spread(row, ""):
-            if name in flat:
-                raise self.piece.error(f"element {number} names {name!r} twice, flat and nested")
-            flat[name] = value
-        return flat
-
-    def _frame(self, rows: list[JsonRow]) -> pl.DataFrame:
-        named = dict.fromkeys(itertools.chain.from_iterable(row.values for row in rows))
-        names = column_names(self.piece, tuple(named), self.spec)
-        values = [row.values for row in rows]
+    def _frame(self, rows: list[JsonRow], number: int) -> pl.DataFrame:
         try:
-            columns = [_text_column(name, values) for name in names]
+            values = [{**row.around, **row.values} if row.around else row.values for row in rows]
+            try:
+                columns = self._columns(values)
+            except TypeError:
+                # Not all values are texts and nulls: seldom, so it is looked at only now.
+                plain = (self._plain(row, index) for index, row in enumerate(rows, start=number))
+                columns = self._columns(list(plain))
         except UnicodeEncodeError as error:
             raise self.piece.error(f"a text holds half a character ({error.reason})") from error
+        except RecursionError as error:
+            raise self.piece.error("JSON nested too deep to be a report") from error
         columns.append(pl.Series("source_line", [row.line for row in rows], pl.Int64))
         if self.spec.ragged_rows == "mark":
             columns.append(pl.Series(PROBLEM, [row.problem for row in rows], pl.String))
         return pl.DataFrame(columns)
+
+    def _columns(self, rows: Sequence[dict[str, Any]]) -> list[pl.Series]:
+        named = dict.fromkeys(itertools.chain.from_iterable(rows))
+        names = column_names(self.piece, tuple(named), self.spec)
+        return [pl.Series(name, [row.get(name) for row in rows], dtype=pl.String) for name in names]
+
+    def _plain(self, row: JsonRow, number: int) -> dict[str, str | None]:
+        """The row's values as texts: objects spread over columns ({"date": {"value": …}} is 'date.value')."""
+        plain: dict[str, str | None] = {}
+        for name, value in _spread({**row.around, **self._exact(row)}, ""):
+            if name in plain:
+                raise self.piece.error(f"element {number} names {name!r} twice, flat and nested")
+            plain[name] = _as_text(value)
+        return plain
+
+    def _exact(self, row: JsonRow) -> dict[str, Any]:
+        """The row's values, decoded again where numbers stand in lists, so that they come back as sent."""
+        if not any(isinstance(value, list | dict) for value in row.values.values()):
+            return row.values
+        value = EXACT_DECODER.decode(row.text.strip())
+        return value if isinstance(value, dict) else dict(zip(row.values, value, strict=False))
 
 
 class _Surroundings:
@@ -209,7 +221,7 @@ class _Surroundings:
     def _walked(self) -> Iterator[Scope]:
         with opened_text(self._piece, self._spec.encoding) as stream:
             cursor = JsonCursor(self._piece, stream)
-            for scope in row_lists(cursor, self._records, wanted_paths(self._spec)):
+            for scope in row_lists(cursor, self._records, wanted_paths(self._spec, self._records)):
                 yield scope
                 cursor.skip()
 
@@ -231,14 +243,6 @@ def _spread(row: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
             yield from _spread(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", None if isinstance(value, dict) else value
-
-
-def _text_column(name: str, rows: Sequence[dict[str, Any]]) -> pl.Series:
-    values = [row.get(name) for row in rows]
-    try:
-        return pl.Series(name, values, dtype=pl.String)
-    except TypeError:
-        return pl.Series(name, [_as_text(value) for value in values], dtype=pl.String)
 
 
 def _as_text(value: Any) -> str | None:

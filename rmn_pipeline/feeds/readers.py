@@ -55,7 +55,7 @@ def _reader(kind: str, spec: ReportFormat, tally: Tally, batch_rows: int) -> Pie
         return lambda piece: ParquetRows(piece, spec, tally).frames(batch_rows)
     if kind == "xlsx":
         return _of_sheets(spec, tally, batch_rows)
-    return _of_delimited(kind, spec, tally, batch_rows)
+    return _of_delimited(kind, spec, tally)
 
 
 def _of_sheets(spec: ReportFormat, tally: Tally, batch_rows: int) -> PieceReader:
@@ -66,7 +66,7 @@ def _of_sheets(spec: ReportFormat, tally: Tally, batch_rows: int) -> PieceReader
     return read
 
 
-def _of_delimited(kind: str, spec: ReportFormat, tally: Tally, batch_rows: int) -> PieceReader:
+def _of_delimited(kind: str, spec: ReportFormat, tally: Tally) -> PieceReader:
     heads: list[DelimitedHead] = []
 
     def read(piece: Piece) -> Iterator[pl.DataFrame]:
@@ -79,6 +79,6 @@ def _of_delimited(kind: str, spec: ReportFormat, tally: Tally, batch_rows: int) 
                 tally.header = head.columns
             heads.append(head)
             tally.preamble_lines += head.preamble_lines
-            yield from DelimitedRows(piece, spec, head, tally).frames(stream, batch_rows)
+            yield from DelimitedRows(piece, spec, head, tally).frames(stream)
 
     return read

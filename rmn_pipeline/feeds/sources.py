@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from rmn_pipeline.feeds.formats import ReportFormat, check_format
 from rmn_pipeline.feeds.parts import grouped
 from rmn_pipeline.feeds.readers import report_frames
 from rmn_pipeline.feeds.row_shape import PROBLEM
-from rmn_pipeline.feeds.totals import flag_totals
+from rmn_pipeline.feeds.totals import total_flags
 
 DEFAULT_BATCH_ROWS = 250_000
 SOURCE_COLUMNS = ("source_file", "source_row", "source_line", "source_total")
@@ -57,44 +56,53 @@ class ReportSource:
             raise ValueError(f"a batch of {batch_rows} rows holds none")
         tally = Tally()
         read = report_frames(self.pieces, self.spec, tally, batch_rows)
-        frames = flag_totals(_with_edges(read), self.spec.total_labels)
         was_empty = True
-        for frame in frames:
-            numbered = self._numbered(frame, tally)
-            for start in range(0, numbered.height, batch_rows):
-                was_empty = False
-                yield numbered.slice(start, batch_rows)
+        for frame, is_last in _batched(read, batch_rows):
+            totals = total_flags(frame, self.spec.total_labels, was_empty, is_last)
+            was_empty = False
+            yield self._numbered(frame, totals, tally)
         if was_empty:
             empty = pl.DataFrame(schema=self._empty_schema(tally))
-            yield self._numbered(empty, tally)
+            yield self._numbered(empty, pl.Series([], dtype=pl.Boolean), tally)
         self._facts = tally.facts()
 
-    def _numbered(self, frame: pl.DataFrame, tally: Tally) -> pl.DataFrame:
+    def _numbered(self, frame: pl.DataFrame, totals: pl.Series, tally: Tally) -> pl.DataFrame:
         first_row = tally.rows + 1
         tally.rows += frame.height
-        tally.total_rows += int(frame["source_total"].sum())
+        tally.total_rows += int(totals.sum())
         own = [name for name in frame.columns if name not in (*SOURCE_COLUMNS, PROBLEM)]
         tally.header = tuple(own)
         last = [PROBLEM] if PROBLEM in frame.columns else []
         return frame.with_columns(
             pl.lit(self.name).alias("source_file"),
             pl.int_range(first_row, first_row + frame.height, dtype=pl.Int64).alias("source_row"),
+            totals.alias("source_total"),
         ).select(*own, *SOURCE_COLUMNS, *last)
 
     def _empty_schema(self, tally: Tally) -> dict[str, pl.DataType]:
         own = tally.schema or {name: pl.String() for name in tally.header}
         problem = {PROBLEM: pl.String()} if self.spec.ragged_rows == "mark" else {}
-        return {**own, "source_line": pl.Int64(), "source_total": pl.Boolean(), **problem}
+        return {**own, "source_line": pl.Int64(), **problem}
 
 
-def _with_edges(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, bool, bool]]:
-    """Each frame, whether it is the first, and whether it is the last."""
-    padded = itertools.chain([None], frames, [None])
-    held: tuple[pl.DataFrame | None, pl.DataFrame | None] = (None, None)
-    for frame in padded:
-        before, held = held, (held[1], frame)
-        if held[0] is not None:
-            yield held[0], before[0] is None, frame is None
+def _batched(frames: Iterable[pl.DataFrame], batch_rows: int) -> Iterator[tuple[pl.DataFrame, bool]]:
+    """The rows in frames of `batch_rows` (the last may have fewer), and whether each is the last."""
+    held: list[pl.DataFrame] = []
+    rows = 0
+    for frame in frames:
+        held.append(frame)
+        rows += frame.height
+        # One row more than a batch proves that the batch is not the last.
+        if rows > batch_rows:
+            whole = pl.concat(held)
+            full = (rows - 1) // batch_rows * batch_rows
+            for start in range(0, full, batch_rows):
+                yield whole.slice(start, batch_rows), False
+            held = [whole.slice(full)]
+            rows -= full
+            del whole
+    if rows:
+        yield pl.concat(held), True
 
 
 def report_sources(paths: Sequence[Path | str], spec: ReportFormat) -> list[ReportSource]:

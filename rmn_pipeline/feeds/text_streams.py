@@ -72,9 +72,9 @@ class TextStream:
     def _decoded(self, raw: bytes) -> bytes:
         passed = self._passes_ascii and not self._decoding and raw.isascii()
         content = raw if passed else self._through_decoder(raw)
+        self._offset += len(raw)
         if self._at_end and not passed:
             content += self._flushed()
-        self._offset += len(raw)
         if b"\0" in content:
             raise self._piece.error(
                 "the text holds NUL bytes: it was damaged, or is UTF-16 without a byte order mark",

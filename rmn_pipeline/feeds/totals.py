@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from rmn_pipeline.feeds.headers import RESERVED_COLUMNS
+
+# More total rows than this above or below a table are no totals of it.
+MOST_EDGE_ROWS = 50
 
 TOTAL_WORDS = (
     "total", "totals", "grand total", "grand totals", "overall", "overall total", "subtotal", "sub total", "sum",
@@ -43,26 +48,43 @@ def _folded_labels(labels: tuple[str, ...] | None) -> frozenset[str]:
     return frozenset(folded(label) for label in (TOTAL_WORDS if labels is None else labels))
 
 
-def flag_totals(
-    frames: Iterable[tuple[pl.DataFrame, bool, bool]], labels: tuple[str, ...] | None
-) -> Iterator[pl.DataFrame]:
-    """The frames (each with: is it the first, is it the last) with `source_total` added.
+def total_flags(
+    frame: pl.DataFrame, labels: tuple[str, ...] | None, is_first: bool, is_last: bool
+) -> pl.Series:
+    """Which rows of a report's frame are totals.
 
     With `labels`, a row whose first filled cell is one of them is a total. Without, that takes a usual word, no
     other words in the row, and a place before the first or after the last other row: a product may be called so.
     """
-    for frame, is_first, is_last in frames:
-        mask = _labelled(frame, _folded_labels(labels))
-        if labels is None and mask.any():
-            mask = _without_words(frame, mask)
-            mask = _at_the_edges(mask, is_first, is_last)
-        yield frame.with_columns(mask.alias("source_total"))
+    if labels is not None:
+        return _labelled(frame, _folded_labels(labels))
+    flags = np.zeros(frame.height, bool)
+    if is_first:
+        found = _totals_by_all_signs(frame.head(MOST_EDGE_ROWS))
+        flags[: _run(found)] = True
+    if is_last:
+        found = _totals_by_all_signs(frame.tail(MOST_EDGE_ROWS))[::-1]
+        flags[frame.height - _run(found) :] = True
+    return pl.Series(flags)
+
+
+def _run(found: NDArray[np.bool_]) -> int:
+    """How many are true from the begin on."""
+    return len(found) if found.all() else int(np.argmin(found))
+
+
+def _totals_by_all_signs(frame: pl.DataFrame) -> NDArray[np.bool_]:
+    labelled = _labelled(frame, _folded_labels(None))
+    if not labelled.any():
+        return np.zeros(frame.height, bool)
+    # The label itself is the one word.
+    words = (~pl.col(name).str.contains(_NO_WORD) for name in _texts(frame))
+    without_others = frame.select(pl.sum_horizontal(word.fill_null(False) for word in words) <= 1).to_series()
+    return (labelled & without_others).to_numpy()
 
 
 def _texts(frame: pl.DataFrame) -> list[str]:
-    return [
-        name for name, kind in frame.schema.items() if kind == pl.String and not name.startswith("source_")
-    ]
+    return [name for name, kind in frame.schema.items() if kind == pl.String and name not in RESERVED_COLUMNS]
 
 
 def _labelled(frame: pl.DataFrame, labels: frozenset[str]) -> pl.Series:
@@ -70,8 +92,9 @@ def _labelled(frame: pl.DataFrame, labels: frozenset[str]) -> pl.Series:
     if not names or not labels or frame.is_empty():
         return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
     first = frame[names[0]]
-    if first.null_count():
-        first = frame.select(pl.coalesce(names)).to_series()
+    if first.null_count() or (first == "").any():
+        filled = (pl.when(pl.col(name) != "").then(pl.col(name)) for name in names)
+        first = frame.select(pl.coalesce(filled)).to_series()
     return (
         first.str.strip_chars()
         .str.strip_suffix(":")
@@ -80,28 +103,3 @@ def _labelled(frame: pl.DataFrame, labels: frozenset[str]) -> pl.Series:
         .is_in(sorted(labels))
         .fill_null(False)
     )
-
-
-def _without_words(frame: pl.DataFrame, mask: pl.Series) -> pl.Series:
-    names = _texts(frame)
-    found = frame.select(names).filter(mask)
-    words = pl.sum_horizontal((~pl.col(name).str.contains(_NO_WORD)).fill_null(False) for name in names)
-    # The label itself is the one word.
-    sound = found.select(words <= 1).to_series()
-    positions = mask.arg_true().filter(sound)
-    flags = np.zeros(frame.height, bool)
-    flags[positions.to_numpy()] = True
-    return pl.Series(flags)
-
-
-def _at_the_edges(mask: pl.Series, is_first: bool, is_last: bool) -> pl.Series:
-    flags = mask.to_numpy()
-    others = np.flatnonzero(~flags)
-    if not len(others):
-        return mask
-    kept = np.zeros(len(flags), bool)
-    if is_first:
-        kept[: others[0]] = True
-    if is_last:
-        kept[others[-1] + 1 :] = True
-    return pl.Series(flags & kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 import polars as pl
@@ -20,6 +21,8 @@ FIRST_DAY, LAST_DAY = dt.date(1990, 1, 1), dt.date(2099, 12, 31)
 _EXCEL_EPOCH = dt.date(1899, 12, 30)
 _OTHER_OFFSETS = ("%:z", "%::z", "%#z", "%+", "%Z")
 _OFFSET = r"\s*(?:Z|[+-]\d{2}:?\d{2})$"
+# No letter may follow a month's name: 'mar' is not the start of 'marzo'.
+_END = r"\b"
 _MICROSECONDS = {"unix_seconds": 1_000_000, "unix_milliseconds": 1_000}
 Moment = Literal["date", "timestamp"]
 
@@ -91,7 +94,9 @@ def _numbered_months(text: pl.Expr, column: ColumnRule) -> tuple[pl.Expr, Sequen
         return text, formats
     for number, name in enumerate(column.month_names, start=1):
         # Digits, so that no name can be found in what another one left behind.
-        text = text.str.replace(rf"(?i)\b{_escaped(name)}(?:\b|$)", f"{number:02d}")
+        text = text.str.replace(
+            rf"(?i)\b{_escaped(name)}{_END if name[-1].isalnum() else ''}", f"{number:02d}"
+        )
     return text, [one.replace("%B", "%m").replace("%b", "%m") for one in formats]
 
 
@@ -131,6 +136,7 @@ def _read_back(texts: pl.Series, format_text: str, moment: Moment) -> pl.Series 
     return back if moment == "date" else back.dt.replace_time_zone(None)
 
 
+@lru_cache(maxsize=256)
 def _lone_mistake(format_text: str, moment: Moment) -> str | None:
     """What is wrong with one format, whatever stands beside it."""
     if any(sign in format_text for sign in _OTHER_OFFSETS):
@@ -144,6 +150,7 @@ def _lone_mistake(format_text: str, moment: Moment) -> str | None:
     return f"'{format_text}' does not give {what} (strftime signs such as %Y-%m-%d, or {named})"
 
 
+@lru_cache(maxsize=256)
 def _rivalry(first: str, second: str, moment: Moment) -> str | None:
     """A text that `first` prints and `second` reads as another day."""
     printed = _printed(first, moment)

@@ -1,7 +1,8 @@
 """Expressions, checked and compiled: a tree with known types becomes one Polars expression.
 
 Numbers are computed as 64-bit floats. An empty operand makes a result empty, as do division by zero and results
-that are no finite number. A rule or filter counts an empty answer as no answer.
+that are no finite number; only coalesce, is_empty, `and` and `or` can do without a value, and an empty condition of
+`if` counts as false. No part stands twice in what is built, or nested calls would grow without measure.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Literal
 
 import polars as pl
@@ -66,7 +66,8 @@ def compile_expression(text: str, kinds: Mapping[str, Kind]) -> Compiled:
     """Checks an expression over columns of these kinds and compiles it. ExpressionError where it is wrong."""
     node = parse_expression(text)
     result = _build(node, kinds)
-    return Compiled(result.kind, result.value, names_in(node))
+    value = _finite(result.value) if result.kind == "number" else result.value
+    return Compiled(result.kind, value, names_in(node))
 
 
 def _build(node: Node, kinds: Mapping[str, Kind]) -> Typed:
@@ -128,14 +129,13 @@ def _binary(node: Binary, kinds: Mapping[str, Kind]) -> Typed:
         return _comparison(node, left, right)
     _expect(left, "number", node.operator, node.at)
     _expect(right, "number", node.operator, node.at)
-    if node.operator == "+":
-        return Typed("number", _finite(left.value + right.value))
-    if node.operator == "-":
-        return Typed("number", _finite(left.value - right.value))
-    if node.operator == "*":
-        return Typed("number", _finite(left.value * right.value))
-    # Zero as divisor gives an infinity or no number at all; neither is finite.
-    return Typed("number", _finite(left.value / right.value))
+    arithmetic: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+        "+": pl.Expr.add,
+        "-": pl.Expr.sub,
+        "*": pl.Expr.mul,
+        "/": lambda one, other: one / other.replace(0.0, None),
+    }
+    return Typed("number", arithmetic[node.operator](left.value, right.value))
 
 
 def _comparison(node: Binary, left: Typed, right: Typed) -> Typed:
@@ -202,9 +202,7 @@ def _if(node: Call, arguments: list[Typed]) -> Typed:
     _expect(condition, "boolean", "if", node.at)
     if yes.kind != no.kind:
         raise ExpressionError(f"'if' wants two answers of one kind, not {yes.kind} and {no.kind}", node.at)
-    # An empty condition is no answer, so it chooses neither value.
-    chosen = pl.when(condition.value).then(yes.value).when(~condition.value).then(no.value)
-    return Typed(yes.kind, chosen)
+    return Typed(yes.kind, pl.when(condition.value).then(yes.value).otherwise(no.value))
 
 
 def _extreme(node: Call, arguments: list[Typed]) -> Typed:
@@ -212,10 +210,10 @@ def _extreme(node: Call, arguments: list[Typed]) -> Typed:
     kind = _demand_one_kind(node, arguments)
     if kind not in ("number", "date", "timestamp"):
         raise ExpressionError(f"'{node.function}' wants numbers or dates, not {kind}", node.at)
-    values = [argument.value for argument in arguments]
-    extreme = pl.min_horizontal(values) if node.function == "min" else pl.max_horizontal(values)
-    complete = reduce(lambda one, other: one & other, [value.is_not_null() for value in values])
-    return Typed(kind, pl.when(complete).then(extreme))
+    values = pl.concat_list(argument.value for argument in arguments)
+    one = pl.element().min() if node.function == "min" else pl.element().max()
+    complete = pl.element().null_count() == 0
+    return Typed(kind, values.list.eval(pl.when(complete).then(one)).list.first())
 
 
 def _abs(node: Call, arguments: list[Typed]) -> Typed:
@@ -234,7 +232,7 @@ def _round(node: Call, arguments: list[Typed]) -> Typed:
         if isinstance(value, bool) or not isinstance(value, float) or value not in range(_MAX_DIGITS + 1):
             raise ExpressionError(f"'round' wants 0 to {_MAX_DIGITS} digits, written as a number", part.at)
         digits = int(value)
-    return Typed("number", _finite(arguments[0].value.round(digits, mode="half_away_from_zero")))
+    return Typed("number", arguments[0].value.round(digits, mode="half_away_from_zero"))
 
 
 def _case(node: Call, arguments: list[Typed]) -> Typed:

@@ -7,6 +7,7 @@ import zoneinfo
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from rmn_pipeline.rmis.computed import compile_computed, field_kinds
 from rmn_pipeline.rmis.cost_basis import rates_named, steps_crossed
 from rmn_pipeline.rmis.dates import format_mistakes
-from rmn_pipeline.rmis.errors import did_you_mean
+from rmn_pipeline.rmis.errors import did_you_mean, nearest_name
 from rmn_pipeline.rmis.expression_syntax import ExpressionError
 from rmn_pipeline.rmis.expressions import FUNCTION_NAMES, Kind, compile_expression
 from rmn_pipeline.rmis.families import Facts, facts_of
@@ -179,9 +180,12 @@ def _check_constants(mapping: Mapping) -> Iterator[Finding]:
 
 
 def _check_zone(where: Location, zone: str) -> Iterator[Finding]:
-    if zone not in zoneinfo.available_timezones():
-        near = did_you_mean(zone, zoneinfo.available_timezones())
-        hint = near if near.startswith("did") else "write it as in America/New_York"
+    try:
+        # An empty name would mean no zone at all.
+        pl.Series([], dtype=pl.Datetime("us")).dt.replace_time_zone(zone or "?")
+    except pl.exceptions.ComputeError:
+        near = nearest_name(zone, zoneinfo.available_timezones())
+        hint = f"did you mean '{near}'?" if near else "write it as in America/New_York"
         yield Finding(where, f"unknown time zone '{zone}'; {hint}")
 
 
@@ -190,14 +194,20 @@ def _check_value(location: Location, field: str, value: object) -> Iterator[Find
     if allowed and value not in allowed:
         yield Finding(location, f"'{value}' is no {field}; {did_you_mean(str(value), allowed)}")
         return
+    try:
+        _validator(field).validate_python(value)
+    except ValidationError as error:
+        yield Finding(location, f"{error.errors()[0]['msg']} (found {value!r})")
+
+
+@cache
+def _validator(field: str) -> TypeAdapter[Any]:
+    """What the model of an event accepts in one field."""
     info = RMISRecord.model_fields[field]
     annotation: Any = info.annotation
     for constraint in info.metadata:
         annotation = Annotated.__class_getitem__((annotation, constraint))  # type: ignore[attr-defined]
-    try:
-        TypeAdapter(annotation).validate_python(value)
-    except ValidationError as error:
-        yield Finding(location, f"{error.errors()[0]['msg']} (found {value!r})")
+    return TypeAdapter(annotation)
 
 
 def _check_columns(mapping: Mapping) -> Iterator[Finding]:

@@ -31,6 +31,9 @@ Names = Annotated[
 ]
 
 
+NonEmpty = Annotated[str, Field(min_length=1)]
+
+
 class MappingModel(BaseModel):
     """What all parts of a mapping share: unknown keys are errors."""
 
@@ -77,7 +80,7 @@ class ColumnRule(MappingModel):
         "order; formats that could read one text as two days are refused. Two-digit years: 70-99 are 19xx. "
         "Also 'excel_serial' (dates), 'unix_seconds' and 'unix_milliseconds' (timestamps).",
     )
-    month_names: Annotated[list[str], Field(min_length=12, max_length=12)] | None = Field(
+    month_names: Annotated[list[NonEmpty], Field(min_length=12, max_length=12)] | None = Field(
         None, description="January to December in the report's language, where format has %b or %B."
     )
     time_zone: str | None = Field(

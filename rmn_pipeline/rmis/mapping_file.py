@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from yaml.constructor import SafeConstructor
 
 from rmn_pipeline.rmis.errors import MappingError, MappingProblem, did_you_mean
 from rmn_pipeline.rmis.mapping import Mapping, mapping_json_schema
@@ -72,11 +73,10 @@ def _problem(places: YamlPlaces, finding: Finding) -> MappingProblem:
 def _compose(text: str, file: Path | str) -> tuple[yaml.Node, dict[Any, Any]]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is not None:
-            problems = list(structural_problems(root))
-            if problems:
-                raise MappingError(file, problems)
-        content = yaml.safe_load(text)
+        problems = list(structural_problems(root)) if root is not None else []
+        if problems:
+            raise MappingError(file, problems)
+        content = SafeConstructor().construct_document(root) if root is not None else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1

@@ -96,10 +96,15 @@ def _scaled(numbers: pl.Series, style: NumberStyle, percent_signs: pl.Series | N
     if not finite.all():
         numbers = only_where(finite, numbers)
     if style.kind == "percent" and style.points:
-        numbers = numbers / 100
+        numbers = _divided(numbers, 100)
     elif percent_signs is not None:
-        numbers = numbers.zip_with(~percent_signs, numbers / 100)
-    return numbers if style.divisor is None else numbers / style.divisor
+        numbers = numbers.zip_with(~percent_signs, _divided(numbers, 100))
+    return numbers if style.divisor is None else _divided(numbers, style.divisor)
+
+
+def _divided(numbers: pl.Series, divisor: float) -> pl.Series:
+    """Divided one by one: with a single number Polars multiplies by its inverse, and 3184000 / 1e5 is not 31.84."""
+    return numbers / pl.repeat(divisor, numbers.len(), dtype=pl.Float64, eager=True)
 
 
 def _careful(cells: Cells, clean: pl.Expr, style: NumberStyle) -> pl.Series:

@@ -42,6 +42,33 @@ def parsed(text: str | None, field: str, **rule: Any) -> Any:
         (".51", {}, 0.51),
         ("1e-05", {}, 1e-05),
         ("31840000", {"divide_by": 1_000_000}, 31.84),
+        ("31840000", {"scale": "micros"}, 31.84),
+        ("3184000000", {"scale": "microcents"}, 31.84),
+        ("3184000", {"scale": "millicents"}, 31.84),
+        ("3184", {"scale": "cents"}, 31.84),
+        ("31840", {"scale": "millis"}, 31.84),
+        ("31.84", {"scale": "thousands"}, 31_840.0),
+        ("1.290,50", {"thousands_mark": ".", "decimal_mark": ","}, 1290.50),
+        ("12.040", {"thousands_mark": ".", "decimal_mark": ","}, 12040.0),
+        ("1\u202f290,50", {"thousands_mark": " ", "decimal_mark": ","}, 1290.50),
+        ("1'290.50", {"thousands_mark": "'"}, 1290.50),
+        ("1\u2019290.50", {"thousands_mark": "'"}, 1290.50),
+        ("12,34,567.50", {"thousands_mark": ","}, 1_234_567.50),
+        ("US$ 12.00", {}, 12.0),
+        ("R$ 12,00", {"decimal_mark": ","}, 12.0),
+        ("12,00 zł", {"decimal_mark": ","}, 12.0),
+        ("kr 12", {}, 12.0),
+        ("5.10-", {}, -5.10),
+        ("5.10- EUR", {}, -5.10),
+        ("\u22125.10", {}, -5.10),
+        ("(5.10)", {}, -5.10),
+        ("+5.10", {}, 5.10),
+        ("--5.10", {}, None),
+        ("(-5.10)", {}, None),
+        ("-5.10-", {}, None),
+        ("$ $ 5", {}, None),
+        ("12 apples", {}, None),
+        ("infinity", {}, None),
         ("1,290.50", {}, None),
         ("1,29", {"thousands_mark": ","}, None),
         ("12.345,6", {"thousands_mark": ","}, None),
@@ -65,6 +92,11 @@ def test_money(text: str, rule: dict[str, Any], value: float | None) -> None:
         ("12.0", {}, 12),
         ("+7", {}, 7),
         ("-7", {}, -7),
+        ("(7)", {}, -7),
+        ("7-", {}, -7),
+        ("12\u00a0040", {"thousands_mark": " "}, 12040),
+        ("12.5", {"scale": "thousands"}, 12500),
+        ("1.2345", {"scale": "thousands"}, None),
         ("12.5", {}, None),
         ("1.2E+3", {}, None),
         ("99999999999999999999", {}, None),
@@ -74,9 +106,85 @@ def test_counts(text: str, rule: dict[str, Any], value: int | None) -> None:
     assert parsed(text, "impressions", type="int", **rule) == value
 
 
-def test_percent_strings_become_fractions() -> None:
-    assert parsed("0.7973%", "stock_level", type="percent") == pytest.approx(0.007973)
-    assert parsed("8.33 %", "stock_level", type="percent") == pytest.approx(0.0833)
+@pytest.mark.parametrize(
+    ("text", "rule", "value"),
+    [
+        ("0.7973%", {}, 0.007973),
+        ("8.33 %", {}, 0.0833),
+        ("8.33", {}, 0.0833),
+        ("8,33 %", {"decimal_mark": ","}, 0.0833),
+        ("0.0833", {"percent_as": "fraction"}, 0.0833),
+        ("8.33 %", {"percent_as": "fraction"}, 0.0833),
+        (".51", {"percent_as": "fraction"}, 0.51),
+        ("% 8", {}, None),
+    ],
+)
+def test_percents_are_fractions_in_the_end(text: str, rule: dict[str, Any], value: float | None) -> None:
+    found = parsed(text, "stock_level", type="percent", **rule)
+    assert found == (value if value is None else pytest.approx(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("Yes", True), ("1", True), ("N", False), ("0", False), ("ja", None)]
+)
+def test_booleans(text: str, value: bool | None) -> None:
+    assert parsed(text, "promo_flag") is value
+    assert parsed("Ja", "promo_flag", values={"ja": "true"}, unmapped="reject") is True
+
+
+TEXTS = st.lists(
+    st.one_of(
+        st.none(),
+        st.text(max_size=12),
+        st.sampled_from(
+            ["1", "2.5", "1,000", "--", "x", "(3)", "12.0", "Search", "2026-01-05", "a | b", " "]
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    texts=TEXTS,
+    field=st.sampled_from(["cost", "impressions", "placement_type", "campaign_id", "date", "promo_flag"]),
+    extracted=st.booleans(),
+    default=st.booleans(),
+)
+def test_texts_read_one_by_one_or_each_once_give_the_same(
+    texts: list[str | None], field: str, extracted: bool, default: bool
+) -> None:
+    rule: dict[str, Any] = {"format": "%Y-%m-%d"} if field == "date" else {}
+    if field == "cost":
+        rule["thousands_mark"] = ","
+    if extracted:
+        rule["extract"] = {"split": "|", "part": 1}
+    if default and field in ("cost", "impressions"):
+        rule["default"] = 0
+    one, other = read(texts, field, **rule), read(texts, field, coded=True, **rule)
+    assert one.values.equals(other.values, null_equal=True, check_dtypes=True)
+    told = [
+        {
+            (fault.rule, row, message)
+            for fault in found.faults
+            for row, message in zip(fault.rows, fault.messages, strict=True)
+        }
+        for found in (one, other)
+    ]
+    assert told[0] == told[1]
+    # A row has a value, a fault, or an optional field is empty: nothing gets lost in silence.
+    faulty = {row for _, row, _ in told[0]}
+    assert all(one.values[row] is None for row in faulty)
+    if field in ("cost", "impressions", "placement_type", "date"):
+        assert faulty == set(one.values.is_null().arg_true())
+
+
+def test_repeated_texts_are_held_once_and_varied_ones_row_by_row() -> None:
+    repeated = encode(pl.Series(["a", "b", None] * 1000))
+    assert (repeated.values.to_list(), repeated.codes is not None) == (["a", "b"], True)
+    assert repeated.spread(repeated.values).to_list() == ["a", "b", None] * 1000
+    varied = encode(pl.Series([str(number) for number in range(5000)]))
+    assert varied.codes is None
 
 
 @pytest.mark.parametrize(

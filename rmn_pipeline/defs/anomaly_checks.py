@@ -90,12 +90,17 @@ def _detector_check(detector: Detector, retailers: dg.PartitionsDefinition) -> d
     ) -> dg.AssetCheckResult:
         retailer_id = context.partition_key
         evidence = gather_evidence(project.paths, retailer_id, with_rejects=detector.on_rejects)
-        anomalies = examine(evidence, [detector])
-        is_drawn = evidence.days and (anomalies or detector.name in _ALWAYS_DRAWN)
-        draw = _PLOTTERS.get(detector.name, _spend_plot)
-        return check_result(anomalies, draw(retailer_id, evidence, anomalies) if is_drawn else None)
+        return judged(detector, retailer_id, evidence)
 
     return detector_check
+
+
+def judged(detector: Detector, retailer_id: str, evidence: Evidence) -> dg.AssetCheckResult:
+    """What a detector finds, as a check's result with a picture of it."""
+    anomalies = examine(evidence, [detector])
+    is_drawn = evidence.days and (anomalies or detector.name in _ALWAYS_DRAWN)
+    draw = _PLOTTERS.get(detector.name, _spend_plot)
+    return check_result(anomalies, draw(retailer_id, evidence, anomalies) if is_drawn else None)
 
 
 def _drift_check(retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:

@@ -384,7 +384,7 @@ def as_frame(rows: list[dict[str, object]]) -> pl.DataFrame:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(wild_rows, max_size=12), wild_dates)
 def test_any_events_give_findings_and_never_an_exception(rows: list[dict[str, object]], today: date) -> None:
     events = as_frame(rows)
@@ -392,7 +392,7 @@ def test_any_events_give_findings_and_never_an_exception(rows: list[dict[str, ob
         assert anomaly.message and anomaly.severity in ("info", "warn", "error")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(wild_rows, min_size=1, max_size=6), st.integers(0, 90))
 def test_wild_rows_within_a_steady_feed_never_break_the_statistics(
     rows: list[dict[str, object]], at: int

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -21,6 +21,7 @@ from rmn_pipeline.feeds.formats import ReportFormat
 from rmn_pipeline.feeds.record_structure import (
     Dialect,
     Structure,
+    begins_no_field,
     last_record_end,
     line_count,
     outer_delimiters,
@@ -122,53 +123,56 @@ class DelimitedRows:
 
     def _read(self, block: bytes, is_last: bool) -> tuple[pl.DataFrame, bytes]:
         """The block's rows, and what of it is no whole record."""
-        if self._dialect.is_quoted(block) and not self._is_sound(block):
-            return self._read_singly(block, is_last)
-        return self._read_block(block, is_last), b""
+        dialect = self._dialect
+        if dialect.is_quoted(block) and not self._is_sound(block):
+            if not begins_no_field(block, dialect):
+                return self._read_singly(block, is_last)
+            dialect = replace(dialect, quote=b"")
+        return self._read_block(block, is_last, dialect), b""
 
     def _is_sound(self, block: bytes) -> bool:
         return block.count(self._dialect.quote) % 2 == 0 and quotes_are_in_place(block, self._dialect)
 
-    def _read_block(self, block: bytes, is_last: bool) -> pl.DataFrame:
-        """The rows of a block whose quotes stand in place."""
+    def _read_block(self, block: bytes, is_last: bool, dialect: Dialect) -> pl.DataFrame:
+        """The rows of a block whose quotes, as far as the dialect has them, stand in place."""
         if is_last:
-            block = self._without_footer(block)
+            block = self._without_footer(block, dialect)
         if not block:
             return self._shape.frame([], self.tally)
         first_line, count = self._line, line_count(block)
         self._line += count
-        parsed = self._parsed(block)
-        if parsed is None or not self._is_regular(block, parsed):
-            return self._read_irregular(block, first_line)
+        parsed = self._parsed(block, dialect)
+        if parsed is None or not self._is_regular(block, parsed, dialect):
+            return self._read_irregular(block, first_line, dialect)
         if parsed.height == count:
             lines = pl.int_range(first_line, first_line + count, dtype=pl.Int64, eager=True)
         else:
-            lines = pl.Series(record_lines(block, self._dialect) + first_line)
+            lines = pl.Series(record_lines(block, dialect) + first_line)
         return self._finished(parsed, lines)
 
-    def _parsed(self, block: bytes) -> pl.DataFrame | None:
+    def _parsed(self, block: bytes, dialect: Dialect) -> pl.DataFrame | None:
         """What Polars makes of the block; None where rows are too long for it."""
         scan = pl.scan_csv(
             block,
             has_header=False,
             schema={name: pl.String() for name in self._shape.columns},
             separator=self.head.delimiter,
-            quote_char=self.spec.quote or None,
+            quote_char=dialect.quote.decode() or None,
         )
         try:
             return scan.collect(engine="in-memory")
         except pl.exceptions.PolarsError:
             return None
 
-    def _is_regular(self, block: bytes, parsed: pl.DataFrame) -> bool:
+    def _is_regular(self, block: bytes, parsed: pl.DataFrame, dialect: Dialect) -> bool:
         """Whether no row is short. The parser fills short ones up, so a last column without gaps proves it."""
         if not parsed.to_series(-1).null_count():
             return True
-        return outer_delimiters(block, self._dialect) == parsed.height * (self._shape.width - 1)
+        return outer_delimiters(block, dialect) == parsed.height * (self._shape.width - 1)
 
-    def _read_irregular(self, block: bytes, first_line: int) -> pl.DataFrame:
+    def _read_irregular(self, block: bytes, first_line: int, dialect: Dialect) -> pl.DataFrame:
         """A block with short or long records: those are read one by one, the others by Polars."""
-        found = structure(block, self._dialect)
+        found = structure(block, dialect)
         lines = found.lines + first_line
         odd = found.cells != self._shape.width
         singly = self._shape.frame(
@@ -177,7 +181,7 @@ class DelimitedRows:
         )
         if odd.all():
             return singly
-        parsed = self._parsed(_joined(block, found, np.flatnonzero(~odd)))
+        parsed = self._parsed(_joined(block, found, np.flatnonzero(~odd)), dialect)
         if parsed is None or parsed.height != np.count_nonzero(~odd):
             raise self.piece.error(
                 f"not readable as text separated by {self.head.delimiter!r}",
@@ -209,12 +213,12 @@ class DelimitedRows:
                 f"Check the delimiter and the quoting. {FETCH_AGAIN}",
             ) from error
 
-    def _without_footer(self, block: bytes) -> bytes:
+    def _without_footer(self, block: bytes, dialect: Dialect) -> bytes:
         filled = block.rstrip()
         last_line = filled[filled.rfind(b"\n") + 1 :]
-        if self.spec.footer is None and last_line.count(self._dialect.delimiter) >= self._shape.width - 1:
+        if self.spec.footer is None and last_line.count(dialect.delimiter) >= self._shape.width - 1:
             return block
-        found = structure(block, self._dialect)
+        found = structure(block, dialect)
         start = self._footer_start(
             len(found), lambda index: self._cells(found.text(block, index)), block.endswith(b"\n")
         )

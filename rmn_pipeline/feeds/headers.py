@@ -61,8 +61,14 @@ def header_index(records: Sequence[Record]) -> int | None:
 
 
 def table_width(records: Sequence[Record]) -> int:
-    """The width that most records have; of two as frequent, the larger."""
+    """The width that most records have; of two as frequent, the larger.
+
+    Lines of one cell, a long preamble or footer, do not outnumber a table that the first line or two lines belong to.
+    """
     counts = Counter(record.width for record in records)
+    wider = {width: count for width, count in counts.items() if width > 1}
+    if wider and (records[0].width > 1 or max(wider.values()) > 1):
+        counts = Counter(wider)
     return max(counts, key=lambda width: (counts[width], width))
 
 

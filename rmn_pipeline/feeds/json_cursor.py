@@ -75,6 +75,9 @@ class JsonCursor:
     def peek(self) -> str:
         """The next sign that is no blank; '' at the end."""
         while True:
+            sign = self._text[self._at : self._at + 1]
+            if sign and sign not in " \t\n\r":
+                return sign
             self._at = _BLANKS.match(self._text, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._text):
                 return self._text[self._at]

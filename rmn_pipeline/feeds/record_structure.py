@@ -63,6 +63,14 @@ def quotes_are_in_place(block: bytes, dialect: Dialect) -> bool:
     return True
 
 
+def begins_no_field(block: bytes, dialect: Dialect) -> bool:
+    """Whether all quotes stand inside of cells, where they are text (a pan of 12"), the block's begin a record's."""
+    text = np.frombuffer(block, np.uint8)
+    quotes = _positions(block, dialect.quote[0])
+    before = text[quotes[quotes > 0] - 1]
+    return bool(quotes[0] != 0 and not np.isin(before, [dialect.delimiter[0], LF]).any())
+
+
 def _may_open(text: NDArray[np.uint8], opening: NDArray[np.int64], around: NDArray[np.bool_]) -> bool:
     inner = opening[1:] if len(opening) and opening[0] == 0 else opening
     return bool(around[text[inner - 1]].all())

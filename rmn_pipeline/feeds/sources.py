@@ -38,7 +38,7 @@ class ReportSource:
         self.pieces = pieces
         self.spec = spec
         self.name_fields = name_fields
-        self._facts = ReportFacts()
+        self._tally = Tally()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -47,14 +47,14 @@ class ReportSource:
 
     @property
     def facts(self) -> ReportFacts:
-        """What was found while reading: complete after the last batch."""
-        return self._facts
+        """What the latest reading has found so far: complete after the last batch."""
+        return self._tally.facts()
 
     def batches(self, batch_rows: int = DEFAULT_BATCH_ROWS) -> Iterator[pl.DataFrame]:
         """The rows as sent, at most `batch_rows` at a time, all with the same columns; one empty batch if none."""
         if batch_rows < 1:
             raise ValueError(f"a batch of {batch_rows} rows holds none")
-        tally = Tally()
+        tally = self._tally = Tally()
         read = report_frames(self.pieces, self.spec, tally, batch_rows)
         was_empty = True
         for frame, is_last in _batched(read, batch_rows):
@@ -64,7 +64,6 @@ class ReportSource:
         if was_empty:
             empty = pl.DataFrame(schema=self._empty_schema(tally))
             yield self._numbered(empty, pl.Series([], dtype=pl.Boolean), tally)
-        self._facts = tally.facts()
 
     def _numbered(self, frame: pl.DataFrame, totals: pl.Series, tally: Tally) -> pl.DataFrame:
         first_row = tally.rows + 1

@@ -148,8 +148,8 @@ class Workbook:
         """Feeds a member's XML to the handlers, and stops after each stretch of it."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
-        parser.StartElementHandler = lambda name, attributes: start(name.rpartition(":")[2], attributes)
-        parser.EndElementHandler = lambda name: end(name.rpartition(":")[2])
+        parser.StartElementHandler = lambda name, attributes: start(_local(name), attributes)
+        parser.EndElementHandler = lambda name: end(_local(name))
         parser.CharacterDataHandler = text
         parser.StartDoctypeDeclHandler = _refuse_doctype
         try:
@@ -170,6 +170,11 @@ class Workbook:
 
     def _error(self, what: str) -> FeedError:
         return self._piece.error(f"not readable as XLSX ({what})", "Fetch the report again.")
+
+
+def _local(name: str) -> str:
+    """The name without its namespace's prefix, which few workbooks have."""
+    return name.rpartition(":")[2] if ":" in name else name
 
 
 def _refuse_doctype(*_: object) -> None:

@@ -117,6 +117,21 @@ def test_lines_after_the_last_row_are_skipped_and_counted(tmp_path: Path, end: s
     assert source.facts.footer_lines == len([line for line in end.splitlines() if line.strip()])
 
 
+def test_a_long_footer_does_not_outnumber_a_short_table(tmp_path: Path) -> None:
+    text = "date,item,spend\n2026,X,1\nGenerated\nby the console\nof the network\n"
+    source = source_of(written(tmp_path, text), CSV)
+    assert rows_of(source) == [("2026", "X", "1")]
+    assert source.facts.footer_lines == 3
+
+
+def test_rows_that_all_end_in_a_delimiter_are_read_when_that_is_declared(tmp_path: Path) -> None:
+    path = written(tmp_path, "date,item,spend\n2026,X,1,\n2026,Y,2,\n")
+    with pytest.raises(FeedError, match="line 1 has 3 cells between ',', most have 4"):
+        frame_of(source_of(path, CSV))
+    source = source_of(path, format="csv", skip_lines=0, ragged_rows="fill")
+    assert rows_of(source) == [("2026", "X", "1"), ("2026", "Y", "2")]
+
+
 def test_a_declared_footer_begins_where_its_pattern_is_found(tmp_path: Path) -> None:
     text = "date,item,spend\n2026,X,1\nDisclaimer,see,terms\nmore,of,it\n"
     source = source_of(written(tmp_path, text), format="csv", footer="^Disclaimer")

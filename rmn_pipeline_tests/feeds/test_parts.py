@@ -142,6 +142,18 @@ def test_a_report_without_rows_is_one_empty_batch_with_its_columns(
     assert batch.height == 0
 
 
+def test_what_the_head_says_is_known_after_the_first_batch(tmp_path: Path) -> None:
+    source = source_of(written(tmp_path, "Report\n\n" + HEAD + "2026,X,1\n2026,Y,2\n"))
+    next(source.batches(1))
+    facts = source.facts
+    assert (facts.header, facts.delimiter, facts.preamble_lines, facts.rows) == (
+        ("date", "item", "clicks"),
+        ",",
+        2,
+        1,
+    )
+
+
 def test_a_batch_of_no_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds none"):
         next(source_of(written(tmp_path, HEAD)).batches(0))

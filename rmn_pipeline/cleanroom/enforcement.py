@@ -25,17 +25,20 @@ class NoisyCells:
 def key_domain(request: PermittedRequest, domains: Domains) -> pl.DataFrame:
     """Every key the request may return, known from policy and request alone: empty cells look like all others."""
     restricted = dict(request.members)
-    days = pl.date_range(request.first_day, request.last_day, "1d", eager=True)
     keys = pl.DataFrame({"_": [0]})
     for name in request.dimensions:
         if name == "date":
-            values = days.alias(name)
+            values = _days(request).alias(name)
         elif name == "week":
-            values = days.dt.truncate("1w").unique(maintain_order=True).alias(name)
+            values = _days(request).dt.truncate("1w").unique(maintain_order=True).alias(name)
         else:
             values = pl.Series(name, restricted.get(name, domains.values[name]), dtype=pl.String)
         keys = keys.join(pl.DataFrame({name: values}), how="cross", maintain_order="left_right")
     return keys.drop("_") if request.dimensions else keys
+
+
+def _days(request: PermittedRequest) -> pl.Series:
+    return pl.date_range(request.first_day, request.last_day, "1d", eager=True)
 
 
 def privatize(

@@ -131,6 +131,7 @@ def _one_statement(text: str, tokens: Sequence[Token]) -> str:
     # Whatever does not begin with SELECT is no business of the parser, which would log the text it cannot place.
     if tokens[0].token_type is not TokenType.SELECT or len(tokens) > MAX_TOKENS:
         _refuse(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
+    _check_commas(tokens)
     depth = 0
     for place, token in enumerate(tokens, start=1):
         depth += (token.token_type in opening) - (token.token_type in closing)
@@ -139,6 +140,20 @@ def _one_statement(text: str, tokens: Sequence[Token]) -> str:
         if token.comments or is_second_statement or depth > MAX_DEPTH:
             _refuse(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
     return text[: tokens[-1].start] if tokens[-1].token_type is TokenType.SEMICOLON else text
+
+
+def _check_commas(tokens: Sequence[Token]) -> None:
+    """Every comma separates two things: the parser overlooks those that do not, and no engine does."""
+    from sqlglot.tokens import TokenType
+
+    before = {TokenType.COMMA, TokenType.L_PAREN, TokenType.SELECT, TokenType.GROUP_BY, TokenType.ORDER_BY}
+    after = {TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY}
+    after |= {TokenType.ORDER_BY, TokenType.SEMICOLON}
+    following = [token.token_type for token in tokens[1:]] + [TokenType.SEMICOLON]
+    preceding = [TokenType.SEMICOLON] + [token.token_type for token in tokens[:-1]]
+    for left, token, right in zip(preceding, tokens, following, strict=True):
+        if token.token_type is TokenType.COMMA and (left in before or right in after):
+            _refuse(ErrorCode.INVALID_REQUEST)
 
 
 def _only(node: Expr, parts: Iterable[str], code: ErrorCode) -> None:

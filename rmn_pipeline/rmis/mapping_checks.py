@@ -8,11 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
+from rmn_pipeline.feeds import FeedError, ReportFormat
+from rmn_pipeline.feeds.formats import check_format
 from rmn_pipeline.rmis.computed import compile_computed, field_kinds
 from rmn_pipeline.rmis.cost_basis import rates_named, steps_crossed
 from rmn_pipeline.rmis.dates import format_mistakes
@@ -334,17 +337,25 @@ def _check_pattern(location: Location, pattern: str) -> Iterator[Finding]:
 
 
 def _check_source(mapping: Mapping) -> Iterator[Finding]:
-    as_of, pattern = mapping.source.as_of, mapping.source.name_pattern
+    as_of = mapping.source.as_of
     if isinstance(as_of, AsOfFromFileName):
         yield from _check_one_group(("source", "as_of", "file_name"), as_of.file_name)
         for _, mistake in format_mistakes([as_of.format], "date"):
             yield Finding(("source", "as_of", "format"), mistake)
-    if pattern is None:
-        return
+    yield from _check_file_options(("source",), mapping.source.report_format())
+    for name, join in mapping.joins.items():
+        yield from _check_file_options(("joins", name), join.report_format())
+
+
+def _check_file_options(location: Location, options: ReportFormat) -> Iterator[Finding]:
+    """What the readers would refuse before they open a file."""
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        yield Finding(("source", "name_pattern"), f"not a usable pattern: {error}")
+        check_format(options, Path())
+    except FeedError as error:
+        key = re.search(r"`(\w+)`", error.cause)
+        yield Finding((*location, key.group(1)) if key else location, f"{error.cause}. {error.mend}".strip())
+    except (OverflowError, RecursionError) as error:
+        yield Finding(location, f"a pattern cannot be used: {error}")
 
 
 def _check_sources(mapping: Mapping) -> Iterator[Finding]:

@@ -288,7 +288,7 @@ TWO = {"one": {"constants": {"attr_model": "a"}}, "two": {"constants": {"attr_mo
         (
             lambda c: c["source"].update(name_pattern="(", as_of={"file_name": "(.)"}),
             "source.name_pattern",
-            "not a usable pattern",
+            "no regular expression",
         ),
         (
             lambda c: c["source"].update(as_of={"file_name": "(.)", "format": "x"}),

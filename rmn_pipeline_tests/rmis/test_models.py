@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+from pydantic import BaseModel
 
 from rmn_pipeline.rmis import (
     EVENTS_SCHEMA,
@@ -15,7 +16,12 @@ from rmn_pipeline.rmis import (
     mapping_json_schema,
     polars_schema,
 )
+from rmn_pipeline.rmis.models import ADDITIVE_FIELDS
 from rmn_pipeline_tests.rmis.fixtures import BASE
+
+
+def required(model: type[BaseModel]) -> list[str]:
+    return [name for name, field in model.model_fields.items() if field.is_required()]
 
 
 def test_polars_schemas_follow_the_models() -> None:
@@ -25,6 +31,9 @@ def test_polars_schemas_follow_the_models() -> None:
     assert EVENTS_SCHEMA["placement_type"] == pl.String()
     assert POLICIES_SCHEMA["banned_terms"] == pl.List(pl.String())
     assert list(EVENTS_SCHEMA)[-7:] == list(FULL_DATA_ONLY_FIELDS)
+    assert EVENTS_SCHEMA["event_at"] == pl.Datetime("us", "UTC")
+    assert not {"account_id", "ad_id", "search_term", "original_currency"} & set(required(RMISRecord))
+    assert set(ADDITIVE_FIELDS) <= set(required(RMISRecord))
     assert "brand_id" not in EVENTS_SCHEMA
     assert polars_schema(RMISRecord) == dict(empty_table(RMISRecord).schema)
 

@@ -11,7 +11,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export OMP_WAIT_POLICY := passive
 export KMP_BLOCKTIME := 0
 
-.PHONY: help run ui test lint unit end_to_end definitions sample pretrain clean
+.PHONY: help run ui test attack lint unit end_to_end definitions sample pretrain clean
 
 help:  ## what can be made
 	@grep -E '^[a-z_]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -42,6 +42,9 @@ sample: $(VENV)/.installed  ## write the sample market's landing files
 
 pretrain: $(VENV)/.installed  ## pretrain the small base model again (75 minutes unless told otherwise)
 	$(BIN)/python -m rmn_pipeline.lora.pretrain
+
+attack: $(VENV)/.installed  ## attack the clean room: every attack beside an unprotected control (SIZE=ci or full)
+	$(BIN)/python -m rmn_pipeline.cleanroom.attacks --size $(or $(SIZE),ci)
 
 lint: $(VENV)/.installed-dev  ## style, types, house rules for imports
 	$(BIN)/ruff check .

@@ -34,7 +34,8 @@ from typing import Any
 
 SEED = 20260301
 MONTHS = (1, 2, 3, 4, 5)
-RESTATED_DAYS = 15
+# Those of the last month that its own file leaves open.
+RESTATED_DAYS = 10
 PRODUCTS = 5_000
 ITEMS_PER_CAMPAIGN = 200
 PLACEMENTS = {

@@ -44,10 +44,11 @@ class Limits:
     """How much is in memory at a time. None of it changes the outcome."""
 
     batch_rows: int = 250_000
-    bucket_bytes: int = 400_000_000
-    reject_bytes: int = 100_000_000
+    bucket_bytes: int = 256_000_000
+    reject_bytes: int = 64_000_000
     day_rows: int = 2_000_000
-    workers: int = 2
+    # Polars has threads of its own: more than two keep batches waiting in memory.
+    workers: int = field(default_factory=lambda: min(2, pl.thread_pool_size()))
 
 
 @dataclass

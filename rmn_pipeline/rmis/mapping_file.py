@@ -43,7 +43,10 @@ def _explain(error: ErrorDetails) -> str:
     kind, location = error["type"], error["loc"]
     if kind == "extra_forbidden":
         name = str(location[-1])
-        return f"unknown key '{name}'; {did_you_mean(name, _properties_at(location))}"
+        valid = _properties_at(location)
+        if name in valid:
+            return f"'{name}' cannot stand beside the other keys here"
+        return f"unknown key '{name}'; {did_you_mean(name, valid)}"
     if kind in ("literal_error", "union_tag_invalid"):
         context = error.get("ctx", {})
         expected = str(context.get("expected") or context.get("expected_tags"))

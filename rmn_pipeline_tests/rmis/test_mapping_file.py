@@ -204,7 +204,11 @@ TWO = {"one": {"constants": {"attr_model": "a"}}, "two": {"constants": {"attr_mo
             "columns.cost.expression",
             "gives a text, but 'cost' is a number",
         ),
-        (with_columns(cost={"expression": "1", "from": "x"}), "columns.cost.from", "unknown key 'from'"),
+        (
+            with_columns(cost={"expression": "1", "from": "x"}),
+            "columns.cost.from",
+            "'from' cannot stand beside",
+        ),
         (
             with_columns(cost={"expression": "revenue / 2", "default": "x"}),
             "columns.cost.default",

@@ -29,6 +29,7 @@ from rmn_pipeline.rmis.expression_syntax import (
     names_in,
     parse_expression,
 )
+from rmn_pipeline.rmis.patterns import pattern_mistake, whole_text
 
 Kind = Literal["number", "text", "boolean", "date", "timestamp"]
 _MAX_DIGITS = 9
@@ -197,12 +198,13 @@ def _coalesce(node: Call, arguments: list[Typed]) -> Typed:
 
 
 def _if(node: Call, arguments: list[Typed]) -> Typed:
-    _demand_count(node, 3, 3)
-    condition, yes, no = arguments
-    _expect(condition, "boolean", "if", node.at)
-    if yes.kind != no.kind:
-        raise ExpressionError(f"'if' wants two answers of one kind, not {yes.kind} and {no.kind}", node.at)
-    return Typed(yes.kind, pl.when(condition.value).then(yes.value).otherwise(no.value))
+    _demand_count(node, 2, 3)
+    _expect(arguments[0], "boolean", "if", node.at)
+    kinds = [answer.kind for answer in arguments[1:]]
+    if len(set(kinds)) > 1:
+        raise ExpressionError(f"'if' wants two answers of one kind, not {kinds[0]} and {kinds[1]}", node.at)
+    chosen = pl.when(arguments[0].value).then(arguments[1].value)
+    return Typed(kinds[0], chosen if len(kinds) == 1 else chosen.otherwise(arguments[2].value))
 
 
 def _extreme(node: Call, arguments: list[Typed]) -> Typed:
@@ -262,6 +264,19 @@ def _text_test(node: Call, arguments: list[Typed]) -> Typed:
     )
 
 
+def _matches(node: Call, arguments: list[Typed]) -> Typed:
+    _demand_count(node, 2, 2)
+    _expect(arguments[0], "text", "matches", node.at)
+    part = node.arguments[1]
+    pattern = part.value if isinstance(part, Constant) and isinstance(part.value, str) else None
+    if pattern is None:
+        raise ExpressionError("'matches' wants its pattern in quotes", part.at)
+    mistake = pattern_mistake(whole_text(pattern))
+    if mistake is not None:
+        raise ExpressionError(f"not a usable pattern: {mistake}", part.at)
+    return Typed("boolean", arguments[0].value.str.contains(whole_text(pattern)))
+
+
 def _is_empty(node: Call, arguments: list[Typed]) -> Typed:
     _demand_count(node, 1, 1)
     return Typed("boolean", arguments[0].value.is_null())
@@ -299,6 +314,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Typed]], Typed]] = {
     "contains": _text_test,
     "starts_with": _text_test,
     "ends_with": _text_test,
+    "matches": _matches,
     "is_empty": _is_empty,
     "days_between": _days_between,
     "date": _date,

@@ -43,9 +43,10 @@ from rmn_pipeline.rmis.mapping_rules import (
     ScopedRule,
 )
 from rmn_pipeline.rmis.models import ADDITIVE_FIELDS, EVENTS_SCHEMA, RMISRecord, enumerated_values
+from rmn_pipeline.rmis.patterns import pattern_mistake, whole_text
 from rmn_pipeline.rmis.places import FILE_PREFIX, name_groups
 from rmn_pipeline.rmis.reading import column_type, value_dtype
-from rmn_pipeline.rmis.rules import names_looked_at, rule_scope, whole_text
+from rmn_pipeline.rmis.rules import names_looked_at, rule_scope
 from rmn_pipeline.rmis.yaml_places import Location
 
 _KNOWN_FIELDS = tuple(RMISRecord.model_fields)
@@ -328,12 +329,9 @@ def _check_one_group(location: Location, pattern: str) -> Iterator[Finding]:
 
 
 def _check_pattern(location: Location, pattern: str) -> Iterator[Finding]:
-    """Patterns run in Polars' engine, which has no look-around, so that engine is asked."""
-    try:
-        re.compile(pattern)
-        pl.Series([""]).str.contains(pattern)
-    except (re.error, pl.exceptions.ComputeError, OverflowError, RecursionError) as error:
-        yield Finding(location, f"not a usable pattern: {error}")
+    mistake = pattern_mistake(pattern)
+    if mistake is not None:
+        yield Finding(location, f"not a usable pattern: {mistake}")
 
 
 def _check_source(mapping: Mapping) -> Iterator[Finding]:

@@ -33,6 +33,7 @@ from rmn_pipeline.rmis.mapping_rules import (
     UniqueRule,
 )
 from rmn_pipeline.rmis.models import ADDITIVE_FIELDS
+from rmn_pipeline.rmis.patterns import whole_text
 
 
 @dataclass(frozen=True)
@@ -158,11 +159,6 @@ def _condition(rule: Rule, kinds: Dictionary[str, Kind]) -> tuple[pl.Expr, pl.Ex
             return ~holds.value, message
         case UniqueRule():
             raise TypeError("a unique rule has no condition on single rows")
-
-
-def whole_text(pattern: str) -> str:
-    """A pattern that must fit a text from end to end."""
-    return f"^(?:{pattern})$"
 
 
 def _range(rule: RangeRule) -> tuple[pl.Expr, pl.Expr]:

@@ -541,6 +541,55 @@ def test_one_rule_of_blame_the_first_one_and_all_messages(tmp_path: Path) -> Non
     )
 
 
+def test_a_misleading_name_is_overruled_by_the_mapping(tmp_path: Path) -> None:
+    sent = {**row(), "Ad Revenue": "8.10", "Ad Cost": "12 %", "Total Sales": "3", "Sales Amount": "$60.00"}
+    columns = {
+        "cost": {"from": "Ad Revenue", "type": "money"},
+        "conversions": {"from": "Total Sales"},
+        "revenue": {"from": "Sales Amount", "type": "money"},
+    }
+    done = event(apply(tmp_path, sent, columns=columns))
+    assert (done["cost"], done["conversions"], done["revenue"]) == (8.1, 3.0, 60.0)
+
+
+def test_same_sku_halo_and_total_sales_are_facts_of_their_own_and_add_up(tmp_path: Path) -> None:
+    nothing = {"impressions": 0, "clicks": 0, "cost": 0}
+    families = {
+        "same_sku": {"columns": {"revenue": {"from": "same"}}, "constants": {"revenue_scope": "same_sku"}},
+        "halo": {
+            "columns": {"revenue": {"expression": "total - same"}},
+            "constants": {"revenue_scope": "halo", **nothing},
+        },
+    }
+    inputs = {"total": {"from": "sales", "type": "money"}, "same": {"from": "same", "type": "money"}}
+    done = apply(tmp_path, {**row(sales="25.50"), "same": "20.00"}, families=families, inputs=inputs)
+    assert done.events.select("revenue_scope", "revenue").rows() == [("same_sku", 20.0), ("halo", 5.5)]
+    assert done.events["cost"].sum() == 8.1
+
+
+def test_sales_in_stores_can_be_left_out(tmp_path: Path) -> None:
+    rows = [{**row(), "salesChannel": "Online"}, {**row(), "salesChannel": "Offline"}]
+    filters = [{"name": "stores", "from": "salesChannel", "drop": ["offline"]}]
+    done = apply(tmp_path, *rows, filters=filters)
+    assert rules(done) == [("filtered.stores", "info")]
+
+
+def test_an_item_id_in_a_keyword_column_is_no_search_term(tmp_path: Path) -> None:
+    inputs = {"keyword": {"from": "keyword"}}
+    columns = {"search_term": {"expression": "if(not matches(keyword, '[0-9]+'), keyword)"}}
+    rows = [{**row(), "keyword": keyword} for keyword in ("green tea", "55012345", "7up")]
+    done = apply(tmp_path, *rows, inputs=inputs, columns=columns)
+    assert done.events["search_term"].to_list() == ["green tea", None, "7up"]
+
+
+def test_a_metric_that_changed_its_meaning_on_a_day_is_read_by_date(tmp_path: Path) -> None:
+    inputs = {"served": {"from": "shown", "type": "int"}, "viewable": {"from": "viewable", "type": "int"}}
+    columns = {"impressions": {"expression": "if(date < date('2026-01-05'), served, viewable)"}}
+    rows = [{**row(day=day), "viewable": "700"} for day in ("2026-01-04", "2026-01-05")]
+    done = apply(tmp_path, *rows, inputs=inputs, columns=columns)
+    assert done.events["impressions"].to_list() == [1000, 700]
+
+
 def test_money_with_a_currency_can_tell_the_currency_too(tmp_path: Path) -> None:
     columns = {
         "currency": {

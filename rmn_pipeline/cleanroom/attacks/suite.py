@@ -38,7 +38,7 @@ class SuiteEntry:
 
 
 SUITE: tuple[SuiteEntry, ...] = (
-    SuiteEntry(range_differencing, {"days": 90, "splits": (90, 8), "concentrated_trials": 2}),
+    SuiteEntry(range_differencing, {"days": 240, "splits": (240, 8), "concentrated_trials": 2}),
     SuiteEntry(averaging, {"repeats": 100, "control_trials": 30}),
     SuiteEntry(rewriting, {}),
     SuiteEntry(reconstruction, {"people": 150, "queries": (150,), "room_trials": (1,), "noise_trials": 30}),

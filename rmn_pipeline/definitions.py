@@ -13,6 +13,7 @@ import dagster as dg
 from dagster_duckdb import DuckDBResource
 
 from rmn_pipeline.defs.assets.adapters import adapter_assets
+from rmn_pipeline.defs.assets.clean_room_attacks import clean_room_attack_assets
 from rmn_pipeline.defs.assets.comparison import comparison_assets
 from rmn_pipeline.defs.assets.evaluation import evaluation_assets
 from rmn_pipeline.defs.assets.feeds import feed_assets, retailer_log_spec
@@ -74,6 +75,7 @@ def build_defs(
             *proposal_assets(),
             *sku_match_assets(retailers),
             *clean_room_assets(retailers),
+            *clean_room_attack_assets(),
             *training_set_assets(partitions),
             *adapter_assets(partitions),
             *evaluation_assets(partitions),

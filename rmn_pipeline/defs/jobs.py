@@ -2,7 +2,7 @@
 
 `harmonize_retailer` and `plan_brand` are asset jobs with partitions. `train_adapters` and `nightly` cross
 partitionings, which one asset job can't: each walks the chain's steps, every step a run of its own.
-`pretrain_base` makes the small base model again.
+`attack_clean_room` attacks the clean room at full size; `pretrain_base` makes the small base model again.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,6 +42,11 @@ def build_jobs(
             "plan_brand",
             selection=dg.AssetSelection.assets(*BRAND_ASSETS),
             description="One brand: brief to request, both plans, comparison and report.",
+        ),
+        dg.define_asset_job(
+            "attack_clean_room",
+            selection=dg.AssetSelection.assets("clean_room_attack_report"),
+            description="Every attack on the clean room at full size, with its report; half an hour of one core.",
         ),
         _chain_job(
             "train_adapters",

@@ -41,6 +41,7 @@ def test_loading_imports_neither_torch_nor_mlflow() -> None:
 def test_every_asset_of_the_chain_is_defined(definitions: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     expected = {*RETAILER_ASSETS, *BRAND_ASSETS, "retailer_log", "mapping_proposals", "sku_match_proposals"}
+    expected |= {"clean_room_attack_report"}
     expected |= {name for kind in ADAPTER_KINDS for name in kind_assets(kind)}
     assert keys == expected
 
@@ -48,7 +49,14 @@ def test_every_asset_of_the_chain_is_defined(definitions: dg.Definitions) -> Non
 def test_jobs_and_schedule_have_the_published_names(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert names == {"harmonize_retailer", "train_adapters", "plan_brand", "nightly", "pretrain_base"}
+    assert names == {
+        "harmonize_retailer",
+        "train_adapters",
+        "plan_brand",
+        "nightly",
+        "pretrain_base",
+        "attack_clean_room",
+    }
     assert [schedule.name for schedule in repository.schedule_defs] == ["nightly_schedule"]
 
 

@@ -4,7 +4,7 @@ The control must fall, or the attack has shown nothing; the room must stand. One
 all at two sizes, `report` writes down what they found. Nothing here reads a retailer's log: targets are synthetic.
 """
 
-from rmn_pipeline.cleanroom.attacks.report import ReportFiles, markdown_table, plot_svg, write_report
+from rmn_pipeline.cleanroom.attacks.report import ReportFiles, markdown_table, plot, write_report
 from rmn_pipeline.cleanroom.attacks.result import AttackResult
 from rmn_pipeline.cleanroom.attacks.suite import SUITE, Size, SuiteEntry, run_suite
 
@@ -15,7 +15,7 @@ __all__ = [
     "Size",
     "SuiteEntry",
     "markdown_table",
-    "plot_svg",
+    "plot",
     "run_suite",
     "write_report",
 ]

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rmn_pipeline.cleanroom.attacks.result import AttackResult
 from rmn_pipeline.cleanroom.attacks.targets import SHIPPED_TERMS
@@ -33,7 +33,7 @@ def write_report(results: Sequence[AttackResult], folder: Path, size: str) -> Re
     summary = summarize(results, size)
     files = ReportFiles(json=folder / "attacks.json", html=folder / "attacks.html")
     _write(files.json, json.dumps(summary, indent=1, ensure_ascii=False))
-    _write(files.html, _page(summary, plot_svg(results)))
+    _write(files.html, _page(summary, _inline_svg(plot(results, "svg"))))
     return files
 
 
@@ -64,7 +64,7 @@ def markdown_table(results: Sequence[AttackResult]) -> str:
     return "\n".join(lines)
 
 
-def plot_svg(results: Sequence[AttackResult]) -> str:
+def plot(results: Sequence[AttackResult], file_format: Literal["svg", "png"]) -> bytes:
     """Control, room and pass line of every attack, each row on a scale of its own."""
     from matplotlib.figure import Figure
 
@@ -97,9 +97,14 @@ def plot_svg(results: Sequence[AttackResult]) -> str:
         loc="left",
         fontsize=9,
     )
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    text = buffer.getvalue()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=file_format, dpi=110)
+    return buffer.getvalue()
+
+
+def _inline_svg(drawing: bytes) -> str:
+    """The drawing without the declarations that only a file of its own may begin with."""
+    text = drawing.decode()
     return text[text.index("<svg") :]
 
 

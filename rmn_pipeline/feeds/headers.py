@@ -63,7 +63,7 @@ def header_index(records: Sequence[Record]) -> int | None:
 def table_width(records: Sequence[Record]) -> int:
     """The width that most records have; of two as frequent, the larger.
 
-    Lines of one cell, a long preamble or footer, do not outnumber a table that the first line or two lines belong to.
+    Lines of one cell, a long preamble or footer, do not outnumber a table that the first line or any two belong to.
     """
     counts = Counter(record.width for record in records)
     wider = {width: count for width, count in counts.items() if width > 1}

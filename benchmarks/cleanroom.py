@@ -132,7 +132,8 @@ def run(events: int, repeats: int, folder: Path) -> None:
     """Measure and print."""
     log = folder / "log.parquet"
     print(
-        f"writing {events:,} events: {seconds_of(lambda: write_log(log, events)):.1f} s, {log.stat().st_size / 2**20:.0f} MiB"
+        f"writing {events:,} events: {seconds_of(lambda: write_log(log, events)):.1f} s, "
+        f"{log.stat().st_size / 2**20:.0f} MiB"
     )
     policy = shipped_policy(epsilon_total=1e6)
     opened = time.perf_counter()
@@ -153,7 +154,8 @@ def run(events: int, repeats: int, folder: Path) -> None:
         cells = len(plain.execute(shape.plain_sql("events")).fetchall())
         medians.append(found)
         print(
-            f"| {shape.name} | {cells:,} | {found['room']:.3f} | {found['table']:.3f} | {found['room'] / found['table']:.2f} "
+            f"| {shape.name} | {cells:,} | {found['room']:.3f} | {found['table']:.3f} "
+            f"| {found['room'] / found['table']:.2f} "
             f"| {found['file']:.3f} | {found['room'] / found['file']:.2f} |",
             flush=True,
         )

@@ -123,7 +123,8 @@ class ExpressionRule(MappingModel):
     expression: str = Field(
         description="E.g. 'ad_fees + media_spend * (1 + vat_rate)'. Names are inputs or RMIS fields; an empty "
         "operand makes the result empty, and so does division by zero. Functions: coalesce, if, min, max, "
-        "abs, round, lower, upper, trim, concat, contains, starts_with, ends_with, matches, is_empty, date, days_between."
+        "abs, round, lower, upper, trim, concat, contains, starts_with, ends_with, matches, is_empty, "
+        "date, days_between."
     )
     default: str | int | float | None = Field(None, description="Stands in where the result is empty.")
 

@@ -139,11 +139,14 @@ class DelimitedRows:
             block = self._without_footer(block, dialect)
         if not block:
             return self._shape.frame([], self.tally)
-        first_line, count = self._line, line_count(block)
-        self._line += count
+        first_line = self._line
         parsed = self._parsed(block, dialect)
         if parsed is None or not self._is_regular(block, parsed, dialect):
+            self._line += line_count(block)
             return self._read_irregular(block, first_line, dialect)
+        # Without quotes every line is a record, be it blank.
+        count = line_count(block) if dialect.is_quoted(block) else parsed.height
+        self._line += count
         if parsed.height == count:
             lines = pl.int_range(first_line, first_line + count, dtype=pl.Int64, eager=True)
         else:

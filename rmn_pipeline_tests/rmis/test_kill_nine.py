@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
-import signal
 import time
+from collections.abc import Iterator
 from datetime import date, timedelta
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +17,8 @@ import pytest
 from rmn_pipeline.rmis import Limits, harmonize, harmonize_to_lake, read_events, read_history, read_table
 from rmn_pipeline_tests.rmis.fixtures import CATALOG, mapping, row, write_csv
 
-KILLS = 50
+# Each costs a process that loads the libraries; benchmarks/kill_nine.py kills fifty real Dagster runs.
+KILLS = 15
 DAYS = [date(2026, 1, 1) + timedelta(days=number) for number in range(12)]
 # Small batches and buckets, so that every part of the work happens many times and can be hit.
 LIMITS = Limits(batch_rows=40, bucket_bytes=2_000, reject_bytes=500, day_rows=8)
@@ -46,30 +48,54 @@ def same(one: State, other: State) -> bool:
     return all(mine.equals(theirs) for mine, theirs in zip(one, other, strict=True))
 
 
-@pytest.fixture(scope="module")
-def spawner() -> multiprocessing.context.ForkServerContext:
-    """Processes that start in milliseconds: forked from one that has loaded the libraries and done nothing else."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
+class Workers:
+    """Processes that materialize, the next one always loading its libraries while the current one is at work.
+
+    Spawned, not forked: the libraries start threads when they are loaded, and a fork would copy their locks.
+    """
+
+    def __init__(self, lake: Path) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._lake = lake
+        self._next = self._start()
+
+    def _start(self) -> tuple[SpawnProcess, Connection]:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=materialize_when_told, args=(theirs, self._lake))
+        process.start()
+        return process, ours
+
+    def killed_after(self, seconds: float, paths: list[Path]) -> bool:
+        """Whether the materialization was still at work when it was killed."""
+        process, connection = self._next
+        assert connection.recv() == "ready"
+        self._next = self._start()
+        connection.send(paths)
+        ended = connection.poll(seconds)
+        process.kill()
+        process.join()
+        return not ended
+
+    def close(self) -> None:
+        self._next[0].kill()
+        self._next[0].join()
 
 
-def killed_after(
-    spawner: multiprocessing.context.ForkServerContext, seconds: float, paths: list[Path], lake: Path
-) -> bool:
-    """Whether the materialization was still at work when it was killed."""
-    process = spawner.Process(target=materialize, args=(paths, lake))
-    process.start()
-    process.join(seconds)
-    alive = process.is_alive()
-    if alive and process.pid is not None:
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    return alive
+def materialize_when_told(connection: Connection, lake: Path) -> None:
+    connection.send("ready")
+    materialize(connection.recv(), lake)
+    connection.send("done")
 
 
-def test_fifty_kills_at_random_points_leave_the_old_or_the_new_state(
-    tmp_path: Path, spawner: multiprocessing.context.ForkServerContext
+@pytest.fixture
+def workers(tmp_path: Path) -> Iterator[Workers]:
+    started = Workers(tmp_path / "lake")
+    yield started
+    started.close()
+
+
+def test_kills_at_random_points_leave_the_old_or_the_new_state(
+    tmp_path: Path, workers: Workers
 ) -> None:
     lake = tmp_path / "lake"
     old_paths, new_paths = deliveries(tmp_path)
@@ -79,14 +105,14 @@ def test_fifty_kills_at_random_points_leave_the_old_or_the_new_state(
         expected.append((result.events, result.history, result.rejects))
     materialize(old_paths, lake)
     assert same(state_in(lake), expected[0])
-    assert not killed_after(spawner, 60, old_paths, lake)
+    assert not workers.killed_after(60, old_paths)
     started = time.monotonic()
-    assert not killed_after(spawner, 60, new_paths, lake)
+    assert not workers.killed_after(60, new_paths)
     whole = time.monotonic() - started
     moment, present, seen = random.Random(9), 1, {"hit": 0, "old": 0, "new": 0}
     while seen["hit"] < KILLS:
         before, after = present, 1 - present
-        if not killed_after(spawner, moment.uniform(0, whole), (old_paths, new_paths)[after], lake):
+        if not workers.killed_after(moment.uniform(0, whole), (old_paths, new_paths)[after]):
             present = after
             continue
         found = state_in(lake)

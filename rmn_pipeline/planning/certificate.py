@@ -33,19 +33,13 @@ def certified_gap(problem: Problem, spend: Floats, duals: dict[str, float]) -> f
 
 def _best_margins(problem: Problem, weight: Floats, price: Floats) -> Floats:
     """max over 0 ≤ x ≤ u of weight·f(x) − price·x per arm, in closed form."""
-    half = problem.curves.half
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inner = np.sqrt(np.maximum(weight * problem.curves.initial, 0.0) / price)
-    best = np.where(price > 0, half * (inner - 1.0), np.inf)
-    # Where nothing can be earned and nothing is charged, spending nothing is as good as anything.
-    best = np.where((price <= 0) & (weight <= 0), 0.0, best)
-    spend = np.clip(best, 0.0, problem.upper)
+    spend = np.clip(problem.curves.best_spend(weight, price), 0.0, problem.upper)
     return np.maximum(
         weight * problem.curves.response(spend) - price * spend, _at_upper(problem, weight, price)
     )
 
 
 def _at_upper(problem: Problem, weight: Floats, price: Floats) -> Floats:
-    """The other end of the box: the best end when a negative weight makes the margin convex."""
+    """The other end of the box, which is the best one when a negative weight makes the margin convex."""
     at_upper = weight * problem.curves.response(problem.upper) - price * problem.upper
     return np.where(weight < 0, np.maximum(at_upper, 0.0), -np.inf)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.curves import Curves, Floats
 from rmn_pipeline.planning.layout import Experiment
 from rmn_pipeline.planning.problem import Problem
 from rmn_pipeline.planning.solver import cut, solve
@@ -34,9 +34,10 @@ def explore(
     problem: Problem, optimum: Floats, initial_draws: Floats, half_draws: Floats, share: float, segments: int
 ) -> Mixture:
     """Split the plan: `share` of the money spent follows the draws, the rest the optimum. Draws are draws × arms."""
+    is_log = problem.curves.is_log if isinstance(problem.curves, Curves) else None
     spends = np.array(
         [
-            solve(problem, cut(problem, HillCurves(initial, half), segments)).spend
+            solve(problem, cut(problem, Curves(initial, half, is_log), segments)).spend
             for initial, half in zip(initial_draws, half_draws, strict=True)
         ]
     )

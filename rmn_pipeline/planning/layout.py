@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rmn_pipeline.planning.audiences import AudienceShares
-from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.curves import Booleans, Curves, Floats, family_mask, response_at
 from rmn_pipeline.planning.plan import (
     AllocationItem,
     Plan,
@@ -106,10 +106,14 @@ def build_plan(
     )
 
 
-def _curves(scenario: Scenario) -> HillCurves:
+def _curves(scenario: Scenario) -> Curves:
     initial = np.array([arm.initial_iroas * arm.in_stock_probability for arm in scenario.arms])
     half = np.array([arm.half_saturation_usd_per_week for arm in scenario.arms])
-    return HillCurves(initial, half).over_weeks(scenario.weeks)
+    return Curves(initial, half, _is_log(scenario)).over_weeks(scenario.weeks)
+
+
+def _is_log(scenario: Scenario) -> Booleans | None:
+    return family_mask(np.array([arm.curve_family for arm in scenario.arms]))
 
 
 def _items(
@@ -150,7 +154,7 @@ def _interval(scenario: Scenario, total: Floats, layout: Layout) -> tuple[float,
     if layout.initial_draws is None or layout.half_draws is None or total.sum() <= 0:
         return None
     half = layout.half_draws * scenario.weeks
-    revenue = (layout.initial_draws * total / (1.0 + total / half)).sum(axis=1)
+    revenue = response_at(layout.initial_draws, half, _is_log(scenario), total).sum(axis=1)
     low, high = np.quantile(revenue / total.sum(), [0.05, 0.95])
     return float(low), float(high)
 

@@ -108,7 +108,7 @@ def _ratio_relaxations(problem: Problem, rows: list[Row]) -> tuple[Relaxation, .
 
 def _ratio_of_first_dollar(problem: Problem, row: Row) -> float:
     weight = np.ones(row.arms.size) if row.return_weight is None else row.return_weight
-    return float((weight * problem.curves.initial[row.arms]).max())
+    return float((weight * problem.curves.marginal(np.zeros(problem.upper.size))[row.arms]).max())
 
 
 def _ratio_at_full_spend(problem: Problem, row: Row) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.curves import ConcaveCurves, Curves, Floats, family_mask
 from rmn_pipeline.planning.observations import Integers
 from rmn_pipeline.planning.scenario import Scenario
 
@@ -36,7 +36,7 @@ class Row:
 class Problem:
     """Maximise Σ weight·f(x) − spend_charge·Σx over 0 ≤ x ≤ upper, subject to the rows. Dollars per horizon."""
 
-    curves: HillCurves
+    curves: ConcaveCurves
     weight: Floats
     upper: Floats
     rows: tuple[Row, ...]
@@ -73,11 +73,12 @@ def problem_of(scenario: Scenario) -> Problem:
     stock = np.array([arm.in_stock_probability for arm in arms])
     initial = np.array([arm.initial_iroas for arm in arms]) * stock
     half = np.array([arm.half_saturation_usd_per_week for arm in arms])
+    is_log = family_mask(np.array([arm.curve_family for arm in arms]))
     upper = np.array([np.inf if arm.max_spend_usd is None else arm.max_spend_usd for arm in arms])
     attributed = np.array([arm.attributed_per_incremental for arm in arms])
     basis = attributed if scenario.roas_basis == "attributed" else np.ones(len(arms))
     return Problem(
-        curves=HillCurves(initial, half).over_weeks(scenario.weeks),
+        curves=Curves(initial, half, is_log).over_weeks(scenario.weeks),
         weight=_objective_weight(scenario, basis),
         upper=np.minimum(upper, scenario.budget_usd),
         rows=tuple(_rows(scenario, basis)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import get_args
 
+from rmn_pipeline.planning.curves import CurveFamily
 from rmn_pipeline.planning.errors import ScenarioError
 from rmn_pipeline.planning.request import Objective, RoasBasis
 
@@ -16,7 +17,9 @@ ArmKey = tuple[str, str, str | None, str]
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One place where money can go, with its response per week: ρ·x/(1 + x/k), ρ the initial iROAS.
+    """One place where money can go, with its response per week: a concave curve of a family (see `curves`).
+
+    `initial_iroas` is the return of the first dollar, `half_saturation_usd_per_week` the curve's scale of spend.
 
     `in_stock_probability` scales the response: spend in weeks without stock earns nothing.
     `attributed_per_incremental` is the network's attributed revenue per dollar of incremental revenue.
@@ -36,6 +39,7 @@ class Arm:
     min_spend_usd: float = 0.0
     max_spend_usd: float | None = None
     line_id: str | None = None
+    curve_family: CurveFamily = "hill"
 
     @property
     def key(self) -> ArmKey:
@@ -130,6 +134,10 @@ def _check_arm(arm: Arm) -> None:
     _positive("half_saturation_usd_per_week", arm.half_saturation_usd_per_week, where)
     _positive("revenue_per_conversion_usd", arm.revenue_per_conversion_usd, where)
     _positive("attributed_per_incremental", arm.attributed_per_incremental, where)
+    if arm.curve_family not in get_args(CurveFamily):
+        raise ScenarioError(
+            f"curve_family must be one of {list(get_args(CurveFamily))}, got '{arm.curve_family}'{where}"
+        )
     if not -1.0 <= arm.margin_rate <= 1.0:
         raise ScenarioError(
             f"margin_rate is a fraction of revenue between -1 and 1, got {arm.margin_rate}{where}"

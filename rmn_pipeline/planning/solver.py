@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pulp
 
-from rmn_pipeline.planning.curves import Floats, HillCurves, curvature_breakpoints, segment_slopes
+from rmn_pipeline.planning.curves import ConcaveCurves, Floats, segment_slopes
 from rmn_pipeline.planning.errors import PlanError
 from rmn_pipeline.planning.problem import Problem, Row
 
@@ -31,11 +31,11 @@ class Segments:
 
 
 def cut(
-    problem: Problem, objective_curves: HillCurves | None = None, segments: int | None = None
+    problem: Problem, objective_curves: ConcaveCurves | None = None, segments: int | None = None
 ) -> Segments:
     """Cut the curves. Posterior draws come as `objective_curves`: the rows still hold on the expected curves."""
     guide = objective_curves or problem.curves
-    points = curvature_breakpoints(guide.half, problem.upper, segments or problem.segments)
+    points = guide.breakpoints(np.zeros(problem.upper.size), problem.upper, segments or problem.segments)
     slope = segment_slopes(problem.curves, points)
     guided = slope if objective_curves is None else segment_slopes(objective_curves, points)
     return Segments(np.diff(points, axis=1), slope, guided)

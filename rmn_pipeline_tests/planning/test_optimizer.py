@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from rmn_pipeline.planning import Arm, Scenario, ScenarioError, SpendLimit, optimize
-from rmn_pipeline.planning.curves import HillCurves, curvature_breakpoints, curve_through, segment_slopes
+from rmn_pipeline.planning.curves import HillCurves, curve_through, segment_slopes
 
 
 def arms_of(count: int, seed: int = 1, **changes: object) -> tuple[Arm, ...]:
@@ -217,7 +217,7 @@ def test_impossible_scenarios_are_refused() -> None:
 
 def test_inscribed_segments_never_promise_more_than_the_curve() -> None:
     curves = HillCurves(np.array([3.0, 8.0]), np.array([100.0, 2000.0]))
-    points = curvature_breakpoints(curves.half, np.array([2000.0, 500.0]), 20)
+    points = curves.breakpoints(np.zeros(2), np.array([2000.0, 500.0]), 20)
     slopes = segment_slopes(curves, points)
     assert (np.diff(slopes, axis=1) < 0).all()
     inscribed = (slopes * np.diff(points, axis=1)).sum(axis=1)

@@ -11,9 +11,13 @@ from rmn_pipeline.world.config import (
 )
 from rmn_pipeline.world.landing import LandingManifest
 from rmn_pipeline.world.model import World, build_world
+from rmn_pipeline.world.presets import PRESETS, preset
 from rmn_pipeline.world.realize import Realized
+from rmn_pipeline.world.tables import AdvertiserTables
 
 __all__ = [
+    "PRESETS",
+    "AdvertiserTables",
     "BrandSpec",
     "LandingManifest",
     "LineSpec",
@@ -24,5 +28,6 @@ __all__ = [
     "WorldConfig",
     "WorldError",
     "build_world",
+    "preset",
     "tiny_config",
 ]

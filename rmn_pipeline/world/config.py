@@ -12,6 +12,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+# Knobs added after the first landing files were written. Their defaults are the market without them.
+LATER_KNOBS = ("audience_heterogeneity", "attribution_over_credit", "restatement_share")
 NetworkName = Literal["amazon_ads", "walmart_connect", "criteo_retail_media", "instacart_ads"]
 
 
@@ -220,6 +222,25 @@ class WorldConfig(BaseModel):
         default=1.0, ge=0, description="Sd, on the logit scale, of that share over retailer × SKU."
     )
     stock_out_days: float = Field(default=6.0, ge=1, description="Mean length of a stock-out.")
+    audience_heterogeneity: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="How far audiences of one placement and SKU differ in response: 0 alike, 1 each its own draw.",
+    )
+    attribution_over_credit: float = Field(
+        default=1.0,
+        ge=0,
+        le=5,
+        description="Factor on every placement's organic credit; 0 claims nothing organic.",
+    )
+    restatement_share: float = Field(
+        default=0.15,
+        gt=-0.5,
+        lt=1,
+        description="Share of a day's conversions still missing when that day is reported at once; it fades over the "
+        "network's window. Negative: early reports overstate and are corrected downwards.",
+    )
     experiment_standard_error: float = Field(
         default=0.06, gt=0, description="Standard error of the brands' past holdout read-outs."
     )
@@ -261,8 +282,12 @@ class WorldConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """Fingerprint of the whole configuration."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Fingerprint of the world: a later knob that stands at its default changes no byte, so it is left out."""
+        content = self.model_dump(mode="json")
+        for name in LATER_KNOBS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del content[name]
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod

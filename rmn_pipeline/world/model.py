@@ -14,6 +14,7 @@ from rmn_pipeline.world.landing import LandingManifest, intact_landing, write_la
 from rmn_pipeline.world.market import Market, Shelf, make_market, make_shelf
 from rmn_pipeline.world.realize import PlanLike, Realized, realize, true_arms
 from rmn_pipeline.world.response import Response, make_response
+from rmn_pipeline.world.tables import AdvertiserTables, advertiser_tables, log_table
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ class World:
         data_dir = Path(data_dir)
         intact = intact_landing(data_dir, self.config)
         return intact or write_landing(data_dir, self.market, self.shelf, self.history)
+
+    def advertiser_tables(self, brand_id: str) -> AdvertiserTables:
+        """What the brand would hold after perfect harmonization, without any file."""
+        return advertiser_tables(self.market, self.shelf, self.history, brand_id)
+
+    def log_table(self, retailer_id: str) -> pl.DataFrame:
+        """The retailer's customer-level log, as its clean room reads it."""
+        return log_table(self.history, self.config, retailer_id)
 
     def realize(self, plan: PlanLike, replicates: int = 50, seed: int | None = None) -> Realized:
         """Judge a plan on fresh weeks, with common random numbers over plans."""

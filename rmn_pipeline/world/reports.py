@@ -17,8 +17,6 @@ from rmn_pipeline.world.networks.criteo_retail_media import request_json
 from rmn_pipeline.world.networks.walmart_connect import campaigns_csv
 
 _CATALOG_COLUMNS = ("native_id", "gtin", "title", "brand_id", "category", "line_id", "size")
-# How much of a day's conversions is still missing when that day is reported at once; it fades over the window.
-_MISSING_AT_ONCE = 0.15
 
 
 def report_files(
@@ -99,7 +97,7 @@ def _reports(
     for period in sorted({row.date[:7] for row in rows}):
         as_of = min(_month_end(period) + timedelta(days=window + 1), today)
         sent = [
-            _early(row, as_of, window) if row.date >= still_open else row
+            _early(row, as_of, window, config.restatement_share) if row.date >= still_open else row
             for row in rows
             if row.date.startswith(period)
         ]
@@ -116,10 +114,10 @@ def _month_end(period: str) -> date:
     return (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
-def _early(row: ReportRow, as_of: date, window: int) -> ReportRow:
-    """The row as it stood before its window closed: some conversions have not arrived yet."""
+def _early(row: ReportRow, as_of: date, window: int, missing_at_once: float) -> ReportRow:
+    """The row as it stood before its window closed: some conversions have not arrived yet (or will be taken back)."""
     age = (as_of - date.fromisoformat(row.date)).days
-    kept = 1.0 - _MISSING_AT_ONCE * max(1.0 - age / window, 0.0)
+    kept = 1.0 - missing_at_once * max(1.0 - age / window, 0.0)
     return replace(
         row,
         orders=int(row.orders * kept),

@@ -44,12 +44,13 @@ def make_response(market: Market) -> Response:
     return Response(
         initial_iroas=config.initial_iroas
         * _brand_scale(market)
-        * np.exp(_effects(market, rng, config.response_heterogeneity)),
+        * np.exp(_effects(market, rng, "initial iroas", config.response_heterogeneity)),
         half_saturation_usd=config.half_saturation_usd_per_week
-        * np.exp(_effects(market, rng, config.saturation_heterogeneity)),
+        * np.exp(_effects(market, rng, "half saturation", config.saturation_heterogeneity)),
         cost_per_click_usd=np.outer(base_cost, factor) * spread,
         capture_share=np.broadcast_to([placement.capture_share for placement in config.placements], shape),
-        organic_credit=np.array([placement.organic_credit for placement in config.placements])[None, :]
+        organic_credit=config.attribution_over_credit
+        * np.array([placement.organic_credit for placement in config.placements])[None, :]
         * np.exp(rng.normal(0.0, 0.15, shape)),
     )
 
@@ -59,7 +60,7 @@ def _brand_scale(market: Market) -> Array:
     return np.array([scale.get(sku.brand_id, 1.0) for sku in market.skus])
 
 
-def _effects(market: Market, rng: np.random.Generator, sd: float) -> Array:
+def _effects(market: Market, rng: np.random.Generator, parameter: str, sd: float) -> Array:
     """Sum of hierarchical log effects with total sd `sd`, [retailer, placement, audience, sku]."""
     config = market.config
     categories = sorted({sku.category for sku in market.skus})
@@ -83,10 +84,20 @@ def _effects(market: Market, rng: np.random.Generator, sd: float) -> Array:
         retailer[:, None, None, None]
         + retailer_placement[:, :, None, None]
         + category_placement[category_of_sku].T[None, :, None, :]
-        + audience[None, None, :, None]
+        + config.audience_heterogeneity * audience[None, None, :, None]
         + sku[None, None, None, :]
-        + draw("arm", *counts)
+        + _arm_effects(market, parameter, draw("arm", *counts))
     )
+
+
+def _arm_effects(market: Market, parameter: str, own: Array) -> Array:
+    """What is left to the arm: its own draw, or partly one that all audiences share, at the same total variance."""
+    apart = market.config.audience_heterogeneity
+    if apart == 1:
+        return own
+    rng = stream(market.config.seed, f"shared by audiences: {parameter}")
+    shared = rng.normal(0.0, own.std(), (own.shape[0], own.shape[1], 1, own.shape[3]))
+    return np.asarray(np.sqrt(1.0 - apart**2) * shared + apart * own)
 
 
 def _centred(values: Array) -> Array:

@@ -198,6 +198,73 @@ class Verdict(_Frozen):
     reason: str
 
 
+class Bounds(_Frozen):
+    """A value with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    excludes_zero: bool
+
+
+class FieldShare(_Frozen):
+    """What a field adds: averaged over all orders in which fields may arrive, as the first, and as the last."""
+
+    shapley: Bounds
+    add_first: Bounds
+    leave_one_out: Bounds
+
+
+class Interaction(_Frozen):
+    """Above 0 the two fields are worth more together than apart."""
+
+    first: str
+    second: str
+    value: Bounds
+
+
+class FieldGame(_Frozen):
+    """All fields' shares in one outcome; the Shapley shares sum to the gap."""
+
+    label: str
+    gap: Bounds = Field(description="All fields visible minus none")
+    shares: dict[str, FieldShare]
+    interactions: tuple[Interaction, ...]
+
+
+class FieldPrice(_Frozen):
+    """Dollars of value per dollar of budget; what a brand could give for a field at most."""
+
+    per_budget_dollar: Bounds = Field(description="Shapley share of the objective / budget")
+    net_per_budget_dollar: Bounds = Field(description="Shapley share of margin net of ad spend / budget")
+    alone_per_budget_dollar: Bounds = Field(description="Net margin if this field alone is bought / budget")
+    last_per_budget_dollar: Bounds = Field(description="Net margin if all others are there already / budget")
+
+
+class CoalitionOutcome(_Frozen):
+    """One combination of visible fields: its plan's spend and mean outcomes."""
+
+    visible: tuple[str, ...]
+    planned: bool = Field(description="False where no plan could be made; it then counts as nothing")
+    refused_because: str | None
+    spend_usd: float
+    outcomes: dict[str, float]
+
+
+class FieldValues(_Frozen):
+    """The value of every withheld field, over all combinations of them."""
+
+    objective_metric: str = Field(description="The game that the price sheet and the waterfall show")
+    fields: tuple[str, ...]
+    labels: dict[str, str]
+    budget_usd: float
+    samples: int
+    sampled_over: str = Field(description="What the intervals are over: 'replicates' or 'worlds'")
+    games: dict[str, FieldGame]
+    price_sheet: dict[str, FieldPrice]
+    coalitions: tuple[CoalitionOutcome, ...]
+
+
 class Provenance(_Frozen):
     """What this comparison was made from."""
 

@@ -1,6 +1,8 @@
 # `make run` and `make test` need Python 3.11 and nothing else: they make the virtual environment themselves.
 PYTHON ?= python3
 VENV ?= .venv
+# Test processes; each loads the models, about 2 GB.
+WORKERS ?= 2
 BIN := $(VENV)/bin
 export DAGSTER_HOME := $(CURDIR)/.dagster_home
 export RMN_PROJECT := $(CURDIR)
@@ -56,7 +58,7 @@ definitions: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
 test: lint definitions  ## lint, types, import rules, unit and end-to-end tests with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 clean:  ## remove every output (not the virtual environment)
 	rm -rf data/lake data/reports data/landing/*/log data/brands/*/private .dagster_home

@@ -17,6 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps a file's tests in one process, where its fixtures are made once; the whole chain is run in one, and first."""
+    for item in items:
+        whole_chain = item.get_closest_marker("end_to_end") is not None
+        item.add_marker(pytest.mark.xdist_group("end_to_end" if whole_chain else item.path.stem))
+    items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
+
+
 # A market of the same shape as the sample, small enough to run the chain in about a minute.
 TINY_BRIEF = (
     "Plan the next 8 weeks for {brand} across all retailers with a budget of $60,000. Maximize incremental margin, "

@@ -185,6 +185,9 @@ TABLE = b'Report\n\ndate;item;spend\n2026-03-01;"a; b";1,5\n2026-03-02;c;2,5\n\n
 ENVELOPE = (
     b'{"meta": {"a": 1}, "columns": ["a", {"name": "b"}], "rows": [["x", 1.50], [null, NaN], ["y", [1, {}]]]}'
 )
+SAMPLE_NAMES = (
+    "csv utf_16 envelope json_array json_lines gzip zip zip_of_json xlsx parquet".split()  # packed bytes hold the time
+)
 SAMPLES = [
     TABLE,
     b"\xff\xfe" + TABLE.decode().encode("utf-16-le"),
@@ -259,6 +262,6 @@ def test_no_bytes_raise_anything_but_a_feed_error(
         assert frame["source_row"].to_list() == list(range(1, frame.height + 1))
 
 
-@pytest.mark.parametrize("content", SAMPLES)
+@pytest.mark.parametrize("content", SAMPLES, ids=SAMPLE_NAMES)
 def test_the_sound_samples_are_read(tmp_path: Path, content: bytes) -> None:
     assert frame_of(source_of(written(tmp_path, content))).height >= 1

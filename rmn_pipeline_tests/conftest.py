@@ -18,9 +18,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a file's tests in one process, where its fixtures are made once; the whole chain is run in one, and first."""
+    """Keeps a file's tests, and all of the whole chain, in one process, where fixtures are made once; the chain first."""
     for item in items:
         whole_chain = item.get_closest_marker("end_to_end") is not None
         item.add_marker(pytest.mark.xdist_group("end_to_end" if whole_chain else item.path.stem))

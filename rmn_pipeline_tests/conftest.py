@@ -19,7 +19,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps a file's tests, and all of the whole chain, in one process, where fixtures are made once; the chain first."""
+    """Keeps each file, and the whole chain, in one process, where its fixtures are made once; the chain comes first."""
     for item in items:
         whole_chain = item.get_closest_marker("end_to_end") is not None
         item.add_marker(pytest.mark.xdist_group("end_to_end" if whole_chain else item.path.stem))

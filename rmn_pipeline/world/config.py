@@ -13,7 +13,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 # Knobs added after the first landing files were written. Their defaults are the market without them.
-LATER_KNOBS = ("audience_heterogeneity", "attribution_over_credit", "restatement_share")
+LATER_KNOBS = (
+    "audience_heterogeneity",
+    "attribution_over_credit",
+    "restatement_share",
+    "demand_noise",
+    "price_elasticity",
+    "price_variation",
+    "response_family",
+    "hill_exponent",
+    "hill_exponent_heterogeneity",
+    "carry_over",
+    "audience_overlap",
+    "cost_elasticity",
+    "line_cannibalisation",
+    "retailer_substitution",
+)
+CurveFamily = Literal["hill", "log"]
 NetworkName = Literal["amazon_ads", "walmart_connect", "criteo_retail_media", "instacart_ads"]
 
 
@@ -217,11 +233,73 @@ class WorldConfig(BaseModel):
     promo_rate: float = Field(default=0.12, ge=0, le=0.9, description="Share of weeks on price promotion.")
     promo_depth: float = Field(default=0.2, ge=0, lt=0.8, description="Price cut of a promotion.")
     promo_lift: float = Field(default=0.6, ge=0, description="Added demand index in a promotion week.")
-    stock_out_rate: float = Field(default=0.09, ge=0, lt=0.9, description="Mean share of days out of stock.")
+    stock_out_rate: float = Field(
+        default=0.09,
+        ge=0,
+        lt=0.9,
+        description="Mean share of days out of stock. Where shelves differ, high rates come out lower, since the worst "
+        "shelves are capped at 60 %: 30 % gives 26 % at heterogeneity 1.",
+    )
     stock_out_heterogeneity: float = Field(
         default=1.0, ge=0, description="Sd, on the logit scale, of that share over retailer × SKU."
     )
     stock_out_days: float = Field(default=6.0, ge=1, description="Mean length of a stock-out.")
+    demand_noise: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Log sd of weekly demand shocks per retailer and SKU that no calendar announces.",
+    )
+    price_elasticity: float = Field(
+        default=0.0,
+        ge=0,
+        le=6,
+        description="Where positive, units react to price as (price / regular price) ** -elasticity, organic and "
+        "ad-driven alike, and promotions act through their price alone: promo_lift is then not used.",
+    )
+    price_variation: float = Field(
+        default=0.0, ge=0, le=0.5, description="Log sd of a shelf's weekly price around its regular price."
+    )
+    response_family: CurveFamily = Field(
+        default="hill", description="Saturation: hill ρ·k·u/(1+u) with u = (x/k)**n, or log ρ·k·log(1+x/k)."
+    )
+    hill_exponent: float = Field(
+        default=1.0, gt=0.2, le=4, description="Median Hill exponent n; above 1 curves are S-shaped."
+    )
+    hill_exponent_heterogeneity: float = Field(
+        default=0.0, ge=0, le=1, description="Log sd of the Hill exponent over arms."
+    )
+    carry_over: float = Field(
+        default=0.0,
+        ge=0,
+        lt=0.95,
+        description="Share of an arm's exposure that is still at work a week later.",
+    )
+    audience_overlap: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of people that two audiences of one retailer, placement and SKU have in common: their "
+        "spend saturates the same people, so together they bring less than the sum.",
+    )
+    cost_elasticity: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Cost per click grows as (1 + an arm's weekly spend / weekly_spend_usd) ** elasticity.",
+    )
+    line_cannibalisation: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of an arm's sales taken from the line's other SKUs at the same retailer.",
+    )
+    retailer_substitution: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of an arm's sales taken from the same SKU at other retailers.",
+    )
     audience_heterogeneity: float = Field(
         default=1.0,
         ge=0,
@@ -273,7 +351,16 @@ class WorldConfig(BaseModel):
         least = len(self.brands) * len(self.retailers)
         if self.arm_count < least:
             raise ValueError(f"at least {least} arms are needed: one per brand and retailer")
+        if self.line_cannibalisation + self.retailer_substitution >= 1:
+            raise ValueError("line_cannibalisation and retailer_substitution together must stay below 1")
+        if self.response_family != "hill" and not self.has_plain_exponents:
+            raise ValueError("hill_exponent and its heterogeneity act only where response_family is 'hill'")
         return self
+
+    @property
+    def has_plain_exponents(self) -> bool:
+        """Whether every arm's Hill exponent is 1."""
+        return self.hill_exponent == 1 and self.hill_exponent_heterogeneity == 0
 
     @property
     def arm_count(self) -> int:

@@ -8,26 +8,11 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from rmn_pipeline.world.market import DAY_OF_WEEK_PATTERN, Array, BoolArray, Market, Shelf, stream
-from rmn_pipeline.world.response import IntArray, Response, attributed_revenue, incremental_revenue
-
-
-@dataclass(frozen=True)
-class ArmIndex:
-    """Positions of arms in the market's arrays; all four have the same length."""
-
-    retailer: IntArray
-    placement: IntArray
-    audience: IntArray
-    sku: IntArray
-
-    def __len__(self) -> int:
-        return len(self.retailer)
-
-    @property
-    def four(self) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-        """Index into arrays over all arms."""
-        return self.retailer, self.placement, self.audience, self.sku
+from rmn_pipeline.world.diversion import lost_on_shelves, lost_per_dollar
+from rmn_pipeline.world.market import DAY_OF_WEEK_PATTERN, Market, Shelf
+from rmn_pipeline.world.numbers import Array, BoolArray, IntArray, stream
+from rmn_pipeline.world.response import Response, attributed_revenue, curves_of
+from rmn_pipeline.world.saturation import ArmIndex, auction_price, base_sales
 
 
 @dataclass(frozen=True)
@@ -35,13 +20,17 @@ class History:
     """Campaign history with its truth.
 
     `cells` has one row per advertised arm and day with impressions: arm, day, date, the arm's keys, counts and
-    cents as the retailer books them, units_milli (thousandths of a unit), and incremental_revenue_usd, which only
-    the judge may see.
+    cents as the retailer books them, units_milli (thousandths of a unit), and incremental_revenue_usd (the brand's
+    net gain), which only the judge may see. With carry-over, arms also sell on days without a cell: the arrays hold
+    every day.
     """
 
     arms: ArmIndex
     cells: pl.DataFrame
     weekly_spend_usd: Array  # [arm, week]
+    net_revenue_usd: Array  # [arm, day], after what it took from the brand's other shelves
+    ad_sales_usd: Array  # [retailer, sku, day], before that
+    lost_sales_usd: Array  # [retailer, sku, day], taken by ads for other shelves of the brand
 
 
 def make_history(market: Market, shelf: Shelf, response: Response) -> History:
@@ -50,7 +39,7 @@ def make_history(market: Market, shelf: Shelf, response: Response) -> History:
     arms = choose_arms(market, rng)
     budget = _planned_spend(market, shelf, arms, rng)
     delivery = _deliver(market, response, arms, budget, rng)
-    return _book(market, shelf, response, arms, delivery, rng)
+    return _book(market, shelf, response, arms, budget, delivery, rng)
 
 
 def choose_arms(market: Market, rng: np.random.Generator) -> ArmIndex:
@@ -127,6 +116,7 @@ def _deliver(
 ) -> _Delivery:
     rate = np.array([p.click_through_rate for p in market.config.placements])[arms.placement, None]
     cost = response.cost_per_click_usd[arms.retailer, arms.placement][:, None]
+    cost = np.repeat(cost * auction_price(market.config, budget), 7, axis=1)
     pattern = DAY_OF_WEEK_PATTERN / DAY_OF_WEEK_PATTERN.sum()
     daily = (budget[:, :, None] * pattern).reshape(len(arms), -1)
     daily = daily * np.exp(rng.normal(0.0, 0.1, daily.shape))
@@ -141,51 +131,70 @@ def _book(
     shelf: Shelf,
     response: Response,
     arms: ArmIndex,
+    budget: Array,
     delivery: _Delivery,
     rng: np.random.Generator,
 ) -> History:
     """Turn spend into true sales and claimed orders, and lay the cells out as a table."""
     config = market.config
-    weeks = len(shelf.mondays)
-    cost_usd = delivery.cost_cents / 100.0
-    weekly = cost_usd.reshape(len(arms), weeks, 7).sum(axis=2)
-    # A week's sales come from the week's spend; its days get them in step with what they spent and had on the shelf.
-    sold = incremental_revenue(
-        weekly,
-        response.initial_iroas[arms.four][:, None],
-        response.half_saturation_usd[arms.four][:, None],
-    )
+    weekly = _by_week(delivery.cost_cents / 100.0)
+    sold = base_sales(config, curves_of(market, response, arms), arms, weekly, budget)
     noise = np.exp(rng.normal(-0.5 * config.response_noise**2, config.response_noise, weekly.shape))
-    demand = shelf.demand_index[arms.retailer, arms.sku]
-    per_dollar = np.repeat(
-        np.divide(sold, weekly, out=np.zeros_like(sold), where=weekly > 0) * noise * demand, 7, 1
+    in_stock = shelf.in_stock[arms.shelf].astype(float)
+    sales = (
+        _by_day(sold, weekly, noise * shelf.value_index[arms.shelf], delivery.cost_cents / 100.0) * in_stock
     )
-    in_stock = shelf.in_stock[arms.retailer, arms.sku].astype(float)
-    incremental = per_dollar * cost_usd * in_stock
-    price = np.repeat(shelf.price_usd[arms.retailer, arms.sku], 7, axis=1)
+    price = np.repeat(shelf.price_usd[arms.shelf], 7, axis=1)
     claimed = attributed_revenue(
-        incremental,
+        np.where(delivery.clicks > 0, sales, 0.0),
         delivery.clicks.astype(float),
         response.organic_credit[arms.retailer, arms.placement][:, None],
         response.capture_share[arms.retailer, arms.placement][:, None],
         price,
-        np.repeat(demand, 7, axis=1) * market.sales_index[arms.sku][:, None] * in_stock,
+        np.repeat(shelf.demand_index[arms.shelf], 7, axis=1)
+        * market.sales_index[arms.sku][:, None]
+        * in_stock,
     )
     order_value = price * config.units_per_order
     orders = rng.poisson(claimed / order_value)
     basket = rng.gamma(16.0 * np.maximum(orders, 1), 1.0 / (16.0 * np.maximum(orders, 1)))
-    revenue_cents = np.rint(orders * order_value * basket * 100).astype(np.int64)
-    units = np.rint(orders * config.units_per_order * basket * 1000).astype(np.int64)
+    on_shelves = np.zeros((*market.base_price_usd.shape, sales.shape[1]))
+    np.add.at(on_shelves, arms.shelf, sales)
+    stocked = shelf.in_stock.astype(float)
+    net = sales * (1.0 - lost_per_dollar(market, stocked)[arms.shelf])
     values = {
         "impressions": delivery.impressions,
         "clicks": delivery.clicks,
         "orders": orders,
-        "units_milli": units,
-        "revenue_cents": revenue_cents,
+        "units_milli": np.rint(orders * config.units_per_order * basket * 1000).astype(np.int64),
+        "revenue_cents": np.rint(orders * order_value * basket * 100).astype(np.int64),
         "cost_cents": delivery.cost_cents,
-        "incremental_revenue_usd": incremental,
+        "incremental_revenue_usd": net,
     }
-    return History(arms=arms, cells=_table(market, arms, values), weekly_spend_usd=weekly)
+    return History(
+        arms=arms,
+        cells=_table(market, arms, values),
+        weekly_spend_usd=weekly,
+        net_revenue_usd=net,
+        ad_sales_usd=on_shelves,
+        lost_sales_usd=lost_on_shelves(market, on_shelves, stocked),
+    )
+
+
+def _by_week(daily: Array) -> Array:
+    return daily.reshape(len(daily), -1, 7).sum(axis=2)
+
+
+def _by_day(sold: Array, weekly_spend: Array, factor: Array, daily_spend: Array) -> Array:
+    """Lay a week's sales on its days: in step with what they spent, or evenly by habit in weeks without spend."""
+    spent = weekly_spend > 0
+    per_dollar = np.divide(sold, weekly_spend, out=np.zeros_like(sold), where=spent) * factor
+    daily = np.repeat(per_dollar, 7, axis=1) * daily_spend
+    if (sold[~spent] > 0).any():
+        pattern = DAY_OF_WEEK_PATTERN / DAY_OF_WEEK_PATTERN.sum()
+        unspent = np.where(spent, 0.0, sold * factor)
+        daily += (unspent[:, :, None] * pattern).reshape(daily.shape)
+    return daily
 
 
 def _table(market: Market, arms: ArmIndex, values: dict[str, Array | IntArray]) -> pl.DataFrame:

@@ -11,8 +11,7 @@ import numpy as np
 import polars as pl
 
 from rmn_pipeline.world.config import WorldConfig
-from rmn_pipeline.world.market import Array, stream
-from rmn_pipeline.world.response import IntArray
+from rmn_pipeline.world.numbers import Array, IntArray, stream
 
 LOG_COLUMNS = (
     "customer_id",

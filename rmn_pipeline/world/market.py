@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rmn_pipeline.world.catalog import Sku, make_catalog
 from rmn_pipeline.world.config import WorldConfig
-
-Array = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from rmn_pipeline.world.demand import demand_index, mean_one, price_ratio, value_index
+from rmn_pipeline.world.numbers import Array, BoolArray, IntArray, stream
 
 DAY_OF_WEEK_PATTERN = np.array([0.95, 0.93, 0.95, 0.98, 1.04, 1.10, 1.05])
-
-
-def stream(seed: int, name: str, *numbers: int) -> np.random.Generator:
-    """The random numbers that one named part of the world uses; parts don't disturb each other."""
-    return np.random.default_rng([seed, zlib.crc32(name.encode()), *numbers])
 
 
 @dataclass(frozen=True)
@@ -43,9 +36,22 @@ class Market:
         return 1.0 + self.config.season_amplitude * np.cos(phase)
 
     def margin_rate(self, promo: bool) -> Array:
-        """Gross margin per dollar of revenue, in weeks with or without a promotion."""
+        """Gross margin per dollar of revenue at the regular price, or at its promotional cut."""
         cut = 1.0 - self.config.promo_depth if promo else 1.0
         return 1.0 - self.unit_cost_usd[None, :] / (self.base_price_usd * cut)
+
+    @cached_property
+    def units_per_conversion(self) -> Array:
+        """Units behind one reported conversion, per retailer: an order's, or one where the network counts units."""
+        units = self.config.units_per_order
+        return np.array([1.0 if r.network == "instacart_ads" else units for r in self.config.retailers])
+
+    @cached_property
+    def line_of_sku(self) -> IntArray:
+        """Number of each SKU's line; lines of different brands differ."""
+        lines = [(sku.brand_id, sku.line_id) for sku in self.skus]
+        number = {line: place for place, line in enumerate(sorted(set(lines)))}
+        return np.array([number[line] for line in lines])
 
     def in_stock_days(self, uniforms: Array) -> BoolArray:
         """Two-state Markov chain of the shelf, started in its long-run state; uniforms are [day, …, retailer, sku]."""
@@ -74,7 +80,8 @@ class Shelf:
 
     mondays: list[date]
     promo: BoolArray  # week
-    demand_index: Array  # week
+    demand_index: Array  # week; units
+    value_index: Array  # week; ad-driven revenue
     price_usd: Array  # week
     in_stock: BoolArray  # day
 
@@ -136,12 +143,16 @@ def make_shelf(market: Market) -> Shelf:
     promo = rng.random((*shape, weeks)) < config.promo_rate
     season = market.season(mondays)[None, :, :]
     in_stock = market.in_stock_days(rng.random((weeks * 7, *shape)))
+    ratio = price_ratio(
+        config, promo, mean_one(config.price_variation, (*shape, weeks), config.seed, "price")
+    )
+    shock = mean_one(config.demand_noise, (*shape, weeks), config.seed, "demand")
+    demand = demand_index(config, season * shock, promo, ratio)
     return Shelf(
         mondays=mondays,
         promo=promo,
-        demand_index=season * (1.0 + config.promo_lift * promo),
-        price_usd=np.round(
-            market.base_price_usd[:, :, None] * np.where(promo, 1.0 - config.promo_depth, 1.0), 2
-        ),
+        demand_index=demand,
+        value_index=value_index(config, demand, ratio),
+        price_usd=np.round(market.base_price_usd[:, :, None] * ratio, 2),
         in_stock=np.moveaxis(in_stock, 0, -1),
     )

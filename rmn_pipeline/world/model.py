@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from rmn_pipeline.world.config import WorldConfig
+from rmn_pipeline.world.expectation import expected_outcome, true_arms, true_curves
 from rmn_pipeline.world.history import History, make_history
 from rmn_pipeline.world.landing import LandingManifest, intact_landing, write_landing
 from rmn_pipeline.world.market import Market, Shelf, make_market, make_shelf
-from rmn_pipeline.world.realize import PlanLike, Realized, realize, true_arms
+from rmn_pipeline.world.plans import PlanLike
+from rmn_pipeline.world.realize import Realized, realize
 from rmn_pipeline.world.response import Response, make_response
 from rmn_pipeline.world.tables import AdvertiserTables, advertiser_tables, log_table
 
@@ -51,9 +54,19 @@ class World:
         """Judge a plan on fresh weeks, with common random numbers over plans."""
         return realize(self.market, self.response, plan, replicates=replicates, seed=seed)
 
+    def expect(self, plan: PlanLike) -> pl.DataFrame:
+        """The exact expectation of `realize` per arm of a plan."""
+        return expected_outcome(self.market, self.response, plan)
+
     def true_arms(self, brand_id: str, start_date: date, weeks: int) -> pl.DataFrame:
         """Expected curves of the brand's advertised arms, for an oracle plan."""
         return true_arms(self.market, self.response, self.history, brand_id, start_date, weeks)
+
+    def true_curves(
+        self, brand_id: str, start: date, weeks: int, spend_multiples: Sequence[float]
+    ) -> pl.DataFrame:
+        """Expected own-arm weekly revenue of the brand's advertised arms at multiples of their past spend."""
+        return true_curves(self.market, self.response, self.history, brand_id, start, weeks, spend_multiples)
 
 
 def build_world(config: WorldConfig) -> World:

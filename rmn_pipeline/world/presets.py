@@ -12,10 +12,10 @@ from rmn_pipeline.world.config import PlacementSpec, WorldConfig, WorldError, de
 
 PRESETS: dict[str, str] = {
     "textbook": "What the planner assumes holds: Hill curves with exponent 1, exogenous spend, honest attribution.",
-    "messy": "Retail media as its critics describe it: spend follows demand, platforms claim organic sales.",
+    "messy": "Retail media as its critics describe it: spend follows demand, platforms claim organic sales, arms interact.",
     "margin_heavy": "The sample market with margins that differ widely between lines and products.",
     "no_private_value": "The withheld fields carry no information: one margin, one price, full shelves, no promotions.",
-    "scarce_stock": "The sample market with a quarter of all shelf days empty, very unevenly.",
+    "scarce_stock": "The sample market with a quarter of all shelf days empty, and for longer.",
 }
 
 
@@ -57,15 +57,33 @@ _KNOBS: dict[str, dict[str, Any]] = {
         "experiment_standard_error": 0.03,
     },
     "messy": {
-        # Search budgets are spent when people search: elasticity one on demand.
+        # Interactions divide what ads return; this makes past campaigns return what they do in the sample market.
+        "initial_iroas": 6.0,
+        # Search budgets are spent when people search: elasticity one on demand, part of which nothing announces.
         "spend_endogeneity": 1.0,
         "spend_sales_exponent": 1.0,
+        "demand_noise": 0.2,
         # Assumed: half as much organic credit again as in the sample.
         "attribution_over_credit": 1.5,
-        # A quarter of weeks on price promotion is ordinary in packaged food; depth as in the sample.
+        # Between the means of two meta-analyses: 1.76 (Tellis 1988) and 2.62 (Bijmolt, van Heerde & Pieters 2005).
+        "price_elasticity": 2.0,
+        "price_variation": 0.03,
+        # Assumed: a quarter of weeks on price promotion, as is ordinary in packaged food; depth as in the sample.
         "promo_rate": 0.25,
-        # 8.3 % of items out of stock on average, about 10 % when promoted (Gruen, Corsten & Bharadwaj 2002).
+        # 8.3 % of items out of stock on average, more when promoted (Gruen, Corsten & Bharadwaj 2002).
         "stock_out_rate": 0.10,
+        # Robyn searches exponents of 0.5 to 3; nine arms in ten lie between 0.8 and 1.8 here.
+        "hill_exponent": 1.2,
+        "hill_exponent_heterogeneity": 0.25,
+        # Middle of the 0 to 0.3 that Robyn's guide gives for digital media.
+        "carry_over": 0.15,
+        # A third of a promotion's bump comes from other items (van Heerde, Gupta & Wittink 2003); assumed: half of
+        # that from the brand's own line, and less from other retailers.
+        "line_cannibalisation": 0.15,
+        "retailer_substitution": 0.10,
+        # Assumed: a third of people in both of two audiences; doubling the usual spend raises prices by 6 %.
+        "audience_overlap": 0.33,
+        "cost_elasticity": 0.15,
         "restatement_share": 0.25,
         "experiment_standard_error": 0.10,
     },
@@ -93,9 +111,8 @@ _KNOBS: dict[str, dict[str, Any]] = {
         "placements": _honest_placements(),
     },
     "scarce_stock": {
-        # Three times the rate that Gruen et al. found on average, and longer: a supply shortage.
-        "stock_out_rate": 0.25,
-        "stock_out_heterogeneity": 1.5,
+        # Three times the average that Gruen et al. found (0.28 gives a mean of 25 %), and longer: a supply shortage.
+        "stock_out_rate": 0.28,
         "stock_out_days": 10.0,
     },
 }

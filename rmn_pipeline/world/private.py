@@ -8,7 +8,8 @@ import numpy as np
 import polars as pl
 
 from rmn_pipeline.world.history import History
-from rmn_pipeline.world.market import DAY_OF_WEEK_PATTERN, Array, BoolArray, Market, Shelf, stream
+from rmn_pipeline.world.market import DAY_OF_WEEK_PATTERN, Market, Shelf
+from rmn_pipeline.world.numbers import Array, BoolArray, stream
 
 _COVER_DAYS = 21
 
@@ -24,8 +25,9 @@ def private_daily(market: Market, shelf: Shelf, history: History, brand_id: str)
     demand = shelf.demand_index[:, own][:, :, week] * DAY_OF_WEEK_PATTERN[np.arange(days) % 7]
     expected = market.organic_units_per_day[:, own, None] * demand * in_stock
     rng = stream(config.seed, "private", own[0])
-    organic = rng.poisson(expected)
-    units = organic + rng.poisson(_incremental_units(market, history, own) / price)
+    # Ads for other shelves of the brand can take no more than what is sold here anyway.
+    organic = rng.poisson(np.maximum(expected - history.lost_sales_usd[:, own, :days] / price, 0.0))
+    units = organic + rng.poisson(history.ad_sales_usd[:, own, :days] / price)
     size = retailers * len(own)
     dates = [config.start_date + timedelta(days=day) for day in range(days)]
     frame = (
@@ -43,22 +45,6 @@ def private_daily(market: Market, shelf: Shelf, history: History, brand_id: str)
     )
 
 
-def _incremental_units(market: Market, history: History, own: list[int]) -> Array:
-    """True incremental revenue per [retailer, own SKU, day]; the brand sees it only inside its sales."""
-    config = market.config
-    position = {market.skus[index].sku_id: place for place, index in enumerate(own)}
-    retailer_position = {retailer.retailer_id: place for place, retailer in enumerate(config.retailers)}
-    cells = history.cells.filter(pl.col("sku_id").is_in(list(position)))
-    revenue = np.zeros((len(config.retailers), len(own), config.days))
-    index = (
-        cells["retailer_id"].replace_strict(retailer_position, return_dtype=pl.Int64).to_numpy(),
-        cells["sku_id"].replace_strict(position, return_dtype=pl.Int64).to_numpy(),
-        cells["day"].to_numpy(),
-    )
-    np.add.at(revenue, index, cells["incremental_revenue_usd"].to_numpy())
-    return revenue
-
-
 def _stock_units(units_per_day: Array, in_stock: BoolArray) -> Array:
     """Units on hand: full after a delivery, running down to the next one or to an empty shelf."""
     days = in_stock.shape[-1]
@@ -71,19 +57,12 @@ def _stock_units(units_per_day: Array, in_stock: BoolArray) -> Array:
 
 
 def experiments(market: Market, history: History, brand_id: str) -> pl.DataFrame:
-    """Read-outs of the brand's past holdout tests: true incremental over attributed revenue, measured with error."""
+    """Read-outs of the brand's past holdout tests: true incremental over attributed revenue, measured with error.
+
+    The brand reads them on its sales everywhere, so they show its net gain.
+    """
     config = market.config
-    truth = (
-        history.cells.filter(pl.col("brand_id") == brand_id)
-        .group_by("retailer_id", "placement_type")
-        .agg(
-            incremental=pl.col("incremental_revenue_usd").sum(),
-            attributed=pl.col("revenue_cents").sum() / 100,
-            cost=pl.col("cost_cents").sum() / 100,
-        )
-        .filter(pl.col("attributed") > 0)
-        .sort("retailer_id", "placement_type")
-    )
+    truth = _true_ratios(market, history, brand_id)
     brand = [spec.brand_id for spec in config.brands].index(brand_id)
     rng = stream(config.seed, "experiments", brand)
     # Where more was spent, the test was larger and its answer is sharper.
@@ -95,4 +74,26 @@ def experiments(market: Market, history: History, brand_id: str) -> pl.DataFrame
         incrementality_multiplier=pl.Series(np.round(np.maximum(measured, 0.05), 4)),
         standard_error=pl.Series(np.round(error, 4)),
         ended_on=pl.Series([config.start_date + timedelta(days=int(day)) for day in ended], dtype=pl.Date),
+    )
+
+
+def _true_ratios(market: Market, history: History, brand_id: str) -> pl.DataFrame:
+    """Net incremental revenue, attributed revenue and cost per retailer and placement with any attributed revenue."""
+    config, arms = market.config, history.arms
+    keys = ("retailer_id", "placement_type")
+    own = np.array([market.skus[sku].brand_id == brand_id for sku in arms.sku])
+    net = pl.DataFrame(
+        {
+            "retailer_id": [config.retailers[place].retailer_id for place in arms.retailer[own]],
+            "placement_type": [config.placements[place].placement_type for place in arms.placement[own]],
+            "incremental": history.net_revenue_usd[own, : config.days].sum(axis=1),
+        }
+    )
+    return (
+        history.cells.filter(pl.col("brand_id") == brand_id)
+        .group_by(keys)
+        .agg(attributed=pl.col("revenue_cents").sum() / 100, cost=pl.col("cost_cents").sum() / 100)
+        .join(net.group_by(keys).agg(pl.col("incremental").sum()), on=keys)
+        .filter(pl.col("attributed") > 0)
+        .sort(keys)
     )

@@ -1,21 +1,22 @@
-"""The judge: what a plan would really bring in fresh weeks, and the expected curves for an oracle."""
+"""The judge: what a plan brings in fresh weeks, drawn again and again with the same luck for every plan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
 
 import numpy as np
 import polars as pl
 
 from rmn_pipeline.world.config import WorldError
-from rmn_pipeline.world.history import ArmIndex, History
-from rmn_pipeline.world.market import Array, Market, stream, weeks_from
-from rmn_pipeline.world.response import Response, attributed_revenue, incremental_revenue
+from rmn_pipeline.world.demand import demand_index, mean_one, price_ratio, value_index
+from rmn_pipeline.world.diversion import diverts, lost_per_dollar
+from rmn_pipeline.world.market import Market, weeks_from
+from rmn_pipeline.world.numbers import Array, stream
+from rmn_pipeline.world.plans import PlanLike, PlannedSpend, arm_names, read_plan
+from rmn_pipeline.world.response import Response, attributed_revenue, curves_of
+from rmn_pipeline.world.saturation import ArmIndex, auction_price, base_sales
 
-ARM_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
 _SUMMED = (
     "spend_usd",
     "incremental_revenue_usd",
@@ -26,47 +27,13 @@ _SUMMED = (
 )
 
 
-class PlannedArm(Protocol):
-    """One line of a plan: an arm and its total spend over the horizon."""
-
-    @property
-    def retailer_id(self) -> str: ...  # noqa: D102
-
-    @property
-    def placement_type(self) -> str: ...  # noqa: D102
-
-    @property
-    def audience_id(self) -> str: ...  # noqa: D102
-
-    @property
-    def sku_id(self) -> str: ...  # noqa: D102
-
-    @property
-    def spend_usd(self) -> float: ...  # noqa: D102
-
-
-class PlanLike(Protocol):
-    """What the judge needs to know of a plan."""
-
-    @property
-    def brand_id(self) -> str: ...  # noqa: D102
-
-    @property
-    def start_date(self) -> date: ...  # noqa: D102
-
-    @property
-    def weeks(self) -> int: ...  # noqa: D102
-
-    @property
-    def allocation(self) -> Sequence[PlannedArm]: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Realized:
     """What a plan brought, per replicate and arm (lines of one arm are summed first) and per replicate.
 
-    `conversions` counts incremental conversions in the retailer's own unit (orders, or units at Instacart);
-    `incremental_margin_usd` is gross margin on incremental revenue before ad spend.
+    Revenue, margin and conversions are the brand's net gain: what an arm's sales took from the brand's other
+    shelves is charged to that arm. `conversions` counts them in the retailer's own unit (orders, or units at
+    Instacart); `incremental_margin_usd` is gross margin on incremental revenue before ad spend.
     """
 
     arms: pl.DataFrame
@@ -74,18 +41,13 @@ class Realized:
 
 
 @dataclass(frozen=True)
-class _Spend:
-    arms: ArmIndex
-    total_usd: Array
+class _FreshShelves:
+    """What the fresh weeks bring to all shelves of the market, [replicate, retailer, sku, week]."""
 
-
-@dataclass(frozen=True)
-class _Shocks:
-    """What the fresh weeks bring to the plan's arms, [replicate, arm, week]."""
-
-    promo: Array
+    demand_index: Array
+    value_index: Array
+    price_usd: Array
     in_stock_share: Array
-    noise: Array
 
 
 def realize(
@@ -93,50 +55,24 @@ def realize(
 ) -> Realized:
     """Play a plan in fresh weeks.
 
-    Common random numbers: replicate r of a seed has the same promotions, stock and noise for every arm of the
-    market whatever the plan, so two plans' results can be compared in pairs.
+    Common random numbers: replicate r of a seed has the same promotions, prices, demand, stock and noise for every
+    arm of the market whatever the plan, so two plans' results can be compared in pairs.
+
+    Raises:
+        WorldError: the plan does not fit the market, or there is no week or replicate to judge it on.
     """
-    if replicates < 1 or plan.weeks < 1:
-        raise WorldError(
-            f"a plan is judged on at least 1 week and 1 replicate, not {plan.weeks} and {replicates}"
-        )
-    spend = _read_plan(market, plan)
+    if replicates < 1:
+        raise WorldError(f"a plan is judged on at least 1 replicate, not {replicates}")
+    spend = read_plan(market, plan)
+    luck = market.config.seed if seed is None else seed
+    shelves = _draw_shelves(market, plan.start_date, plan.weeks, replicates, luck)
+    noise = _draw_noise(market, spend.arms, plan.weeks, replicates, luck)
+    results = _outcomes(market, response, spend, shelves, noise)
     arms = spend.arms
-    shocks = _draw_shocks(market, arms, plan.weeks, replicates, market.config.seed if seed is None else seed)
-    weekly = spend.total_usd / plan.weeks
-    season = market.season(weeks_from(plan.start_date, plan.weeks))[arms.sku]
-    demand = season[None] * (1.0 + market.config.promo_lift * shocks.promo)
-    base = incremental_revenue(
-        weekly, response.initial_iroas[arms.four], response.half_saturation_usd[arms.four]
-    )
-    incremental = base[None, :, None] * demand * shocks.in_stock_share * shocks.noise
-    regular = market.margin_rate(promo=False)[arms.retailer, arms.sku][None, :, None]
-    promoted = market.margin_rate(promo=True)[arms.retailer, arms.sku][None, :, None]
-    price = market.base_price_usd[arms.retailer, arms.sku][None, :, None]
-    price = price * (1.0 - market.config.promo_depth * shocks.promo)
-    cells = (arms.retailer, arms.placement)
-    attributed = attributed_revenue(
-        incremental,
-        (weekly / response.cost_per_click_usd[cells])[None, :, None],
-        response.organic_credit[cells][None, :, None],
-        response.capture_share[cells][None, :, None],
-        price,
-        demand * market.sales_index[arms.sku][None, :, None] * shocks.in_stock_share,
-    )
-    per_conversion = price * _units_per_conversion(market)[arms.retailer][None, :, None]
-    out_of_stock = weekly[None, :, None] * (1.0 - shocks.in_stock_share)
-    results = {
-        "spend_usd": np.broadcast_to(spend.total_usd, (replicates, len(arms))),
-        "incremental_revenue_usd": incremental.sum(axis=2),
-        "incremental_margin_usd": (incremental * np.where(shocks.promo > 0, promoted, regular)).sum(axis=2),
-        "attributed_revenue_usd": attributed.sum(axis=2),
-        "conversions": (incremental / per_conversion).sum(axis=2),
-        "out_of_stock_spend_usd": out_of_stock.sum(axis=2),
-    }
     frame = pl.DataFrame(
         {
             "replicate": np.repeat(np.arange(replicates), len(arms)),
-            **{name: np.tile(np.array(ids), replicates) for name, ids in _names(market, arms).items()},
+            **{name: np.tile(np.array(ids), replicates) for name, ids in arm_names(market, arms).items()},
             **{name: values.reshape(-1) for name, values in results.items()},
         }
     )
@@ -148,119 +84,94 @@ def realize(
     return Realized(arms=frame, totals=totals)
 
 
-def _units_per_conversion(market: Market) -> Array:
-    """Units behind one reported conversion, per retailer: an order's, or one where the network counts units."""
-    units = market.config.units_per_order
-    return np.array([1.0 if r.network == "instacart_ads" else units for r in market.config.retailers])
-
-
-def _names(market: Market, arms: ArmIndex) -> dict[str, list[str]]:
-    config = market.config
+def _outcomes(
+    market: Market, response: Response, spend: PlannedSpend, shelves: _FreshShelves, noise: Array
+) -> dict[str, Array]:
+    """Every outcome over the plan's weeks, [replicate, arm]."""
+    config, arms, weekly = market.config, spend.arms, spend.weekly_usd
+    in_stock = _at(shelves.in_stock_share, arms)
+    base = base_sales(config, curves_of(market, response, arms), arms, weekly, weekly)
+    sales = base[None] * _at(shelves.value_index, arms) * in_stock * noise
+    margin_rate = 1.0 - market.unit_cost_usd[None, None, :, None] / shelves.price_usd
+    per_conversion = shelves.price_usd * market.units_per_conversion[None, :, None, None]
+    cells = (arms.retailer, arms.placement)
+    attributed = attributed_revenue(
+        sales,
+        (weekly / (response.cost_per_click_usd[cells][:, None] * auction_price(config, weekly)))[None],
+        response.organic_credit[cells][None, :, None],
+        response.capture_share[cells][None, :, None],
+        _at(shelves.price_usd, arms),
+        _at(shelves.demand_index, arms) * market.sales_index[arms.sku][None, :, None] * in_stock,
+    )
+    kept = {
+        "incremental_revenue_usd": np.ones_like(shelves.price_usd),
+        "incremental_margin_usd": margin_rate,
+        "conversions": 1.0 / per_conversion,
+    }
+    net = {name: _net(market, values, shelves, arms, sales) for name, values in kept.items()}
     return {
-        "retailer_id": [config.retailers[i].retailer_id for i in arms.retailer],
-        "placement_type": [config.placements[i].placement_type for i in arms.placement],
-        "audience_id": [config.audiences[i] for i in arms.audience],
-        "sku_id": [market.skus[i].sku_id for i in arms.sku],
+        "spend_usd": np.broadcast_to(spend.total_usd, sales.shape[:2]),
+        "incremental_revenue_usd": net["incremental_revenue_usd"],
+        "incremental_margin_usd": net["incremental_margin_usd"],
+        "attributed_revenue_usd": attributed.sum(axis=2),
+        "conversions": net["conversions"],
+        "out_of_stock_spend_usd": (weekly[None] * (1.0 - in_stock)).sum(axis=2),
     }
 
 
-def _read_plan(market: Market, plan: PlanLike) -> _Spend:
-    """Positions and spend of the plan's arms; several lines of one arm share that arm's saturation."""
-    config = market.config
-    if plan.brand_id not in {brand.brand_id for brand in config.brands}:
-        known = ", ".join(brand.brand_id for brand in config.brands)
-        raise WorldError(f"plan for unknown brand {plan.brand_id!r}; this market has {known}")
-    places: dict[str, dict[str, int]] = {
-        "retailer_id": {spec.retailer_id: i for i, spec in enumerate(config.retailers)},
-        "placement_type": {spec.placement_type: i for i, spec in enumerate(config.placements)},
-        "audience_id": {name: i for i, name in enumerate(config.audiences)},
-        "sku_id": {sku.sku_id: i for i, sku in enumerate(market.skus) if sku.brand_id == plan.brand_id},
-    }
-    total: dict[tuple[int, ...], float] = {}
-    for number, item in enumerate(plan.allocation):
-        arm = tuple(_place(places, key, getattr(item, key), number, plan.brand_id) for key in ARM_KEYS)
-        spend = float(item.spend_usd)
-        if not np.isfinite(spend) or spend < 0:
-            raise WorldError(f"allocation[{number}]: spend_usd must be a number of at least 0, not {spend}")
-        total[arm] = total.get(arm, 0.0) + spend
-    index = np.array(sorted(total), dtype=np.int64).reshape(-1, 4).T
-    return _Spend(ArmIndex(*index), np.array([total[arm] for arm in sorted(total)]))
+def _net(market: Market, values: Array, shelves: _FreshShelves, arms: ArmIndex, sales: Array) -> Array:
+    """Sales times their value per dollar, less the value of what they took from other shelves, [replicate, arm]."""
+    per_dollar = values
+    if diverts(market.config):
+        per_dollar = values - lost_per_dollar(market, values * shelves.in_stock_share)
+    return np.asarray((sales * _at(per_dollar, arms)).sum(axis=2))
 
 
-def _place(places: dict[str, dict[str, int]], key: str, value: str, number: int, brand_id: str) -> int:
-    place = places[key].get(value)
-    if place is None:
-        known = list(places[key])
-        shown = ", ".join(known[:8]) + (" …" if len(known) > 8 else "")
-        raise WorldError(f"allocation[{number}]: unknown {key} {value!r} for {brand_id}; known: {shown}")
-    return place
+def _at(shelves: Array, arms: ArmIndex) -> Array:
+    """Values of each arm's shelf, [replicate, arm, week]."""
+    return shelves[:, arms.retailer, arms.sku]
 
 
-def _draw_shocks(market: Market, arms: ArmIndex, weeks: int, replicates: int, seed: int) -> _Shocks:
-    """Draw every replicate's shocks for the whole market and keep those of the plan's arms.
+def _draw_shelves(market: Market, start: date, weeks: int, replicates: int, seed: int) -> _FreshShelves:
+    """Draw what happens on all shelves in every replicate.
 
     Weeks come first in every draw, so a longer plan sees the same first weeks as a shorter one.
     """
     config = market.config
-    shelves = market.base_price_usd.shape
-    everything = (shelves[0], len(config.placements), len(config.audiences), shelves[1])
-    flat = np.ravel_multi_index(arms.four, everything)
-    sd = config.response_noise
-    stock_draws = np.empty((weeks * 7, replicates, *shelves), dtype=np.float32)
-    promo = np.empty((replicates, len(arms), weeks))
-    noise = np.empty((replicates, len(arms), weeks))
+    shape = market.base_price_usd.shape
+    stock_draws = np.empty((weeks * 7, replicates, *shape), dtype=np.float32)
+    promo = np.empty((weeks, replicates, *shape), dtype=bool)
+    variation = np.ones((weeks, replicates, *shape))
+    shock = np.ones((weeks, replicates, *shape))
     for replicate in range(replicates):
         rng = stream(config.seed, "fresh stock", seed, replicate)
-        stock_draws[:, replicate] = rng.random((weeks * 7, *shelves), dtype=np.float32)
+        stock_draws[:, replicate] = rng.random((weeks * 7, *shape), dtype=np.float32)
         rng = stream(config.seed, "fresh promo", seed, replicate)
-        on = rng.random((weeks, *shelves)) < config.promo_rate
-        promo[replicate] = on[:, arms.retailer, arms.sku].T
+        promo[:, replicate] = rng.random((weeks, *shape)) < config.promo_rate
+        where = ((weeks, *shape), config.seed)
+        variation[:, replicate] = mean_one(config.price_variation, *where, "fresh price", seed, replicate)
+        shock[:, replicate] = mean_one(config.demand_noise, *where, "fresh demand", seed, replicate)
+    in_stock = market.in_stock_days(stock_draws).reshape(weeks, 7, replicates, *shape).mean(axis=1)
+    season = market.season(weeks_from(start, weeks)).T[:, None, None, :]
+    ratio = price_ratio(config, promo, variation)
+    demand = demand_index(config, season * shock, promo, ratio)
+    return _FreshShelves(
+        demand_index=np.moveaxis(demand, 0, -1),
+        value_index=np.moveaxis(value_index(config, demand, ratio), 0, -1),
+        price_usd=np.moveaxis(market.base_price_usd * ratio, 0, -1),
+        in_stock_share=np.moveaxis(in_stock, 0, -1),
+    )
+
+
+def _draw_noise(market: Market, arms: ArmIndex, weeks: int, replicates: int, seed: int) -> Array:
+    """Draw every replicate's response noise for all arms of the market and keep those of the plan's arms."""
+    config = market.config
+    everything = (len(config.retailers), len(config.placements), len(config.audiences), len(market.skus))
+    flat = np.ravel_multi_index(arms.four, everything)
+    sd = config.response_noise
+    noise = np.empty((replicates, len(arms), weeks))
+    for replicate in range(replicates):
         rng = stream(config.seed, "fresh noise", seed, replicate)
         normal = rng.standard_normal((weeks, int(np.prod(everything))), dtype=np.float32)
         noise[replicate] = np.exp(sd * normal[:, flat].T - 0.5 * sd * sd)
-    in_stock = market.in_stock_days(stock_draws).reshape(weeks, 7, replicates, *shelves).mean(axis=1)
-    share = np.moveaxis(in_stock[:, :, arms.retailer, arms.sku], 0, -1)
-    return _Shocks(promo=promo, in_stock_share=share, noise=noise)
-
-
-def true_arms(
-    market: Market, response: Response, history: History, brand_id: str, start: date, weeks: int
-) -> pl.DataFrame:
-    """Expected curves of all arms of a brand that have history in the market (not of never-advertised ones).
-
-    The expectation is over the process that `realize` draws from: season, promotions and stock of the given weeks
-    are folded into initial_iroas, and margin and revenue per conversion are weighted by what is sold when.
-    `reference_spend_usd_per_week` is the arm's mean past spend in weeks on air.
-    """
-    config = market.config
-    if brand_id not in {brand.brand_id for brand in config.brands}:
-        raise WorldError(f"unknown brand {brand_id!r}")
-    own = np.array([market.skus[sku].brand_id == brand_id for sku in history.arms.sku])
-    arms = ArmIndex(*(place[own] for place in history.arms.four))
-    shelf = (arms.retailer, arms.sku)
-    season = market.season(weeks_from(start, weeks))[arms.sku].mean(axis=1)
-    promo_weight = config.promo_rate * (1.0 + config.promo_lift)
-    regular_weight = 1.0 - config.promo_rate
-    demand = season * (promo_weight + regular_weight)
-    promo_share = promo_weight / (promo_weight + regular_weight)
-    margin = (1 - promo_share) * market.margin_rate(promo=False)[shelf]
-    margin = margin + promo_share * market.margin_rate(promo=True)[shelf]
-    price = market.base_price_usd[shelf]
-    # Conversions are revenue over price, so their price is a harmonic mean over what is sold.
-    orders_per_dollar = (1 - promo_share) / price + promo_share / (price * (1.0 - config.promo_depth))
-    spend = history.weekly_spend_usd[own]
-    on_air = np.maximum((spend > 0).sum(axis=1), 1)
-    stock = market.in_stock_probability[shelf]
-    return pl.DataFrame(
-        {
-            **_names(market, arms),
-            "category": [market.skus[i].category for i in arms.sku],
-            "line_id": [market.skus[i].line_id for i in arms.sku],
-            "initial_iroas": response.initial_iroas[arms.four] * demand * stock,
-            "half_saturation_usd_per_week": response.half_saturation_usd[arms.four],
-            "margin_rate": margin,
-            "revenue_per_conversion_usd": _units_per_conversion(market)[arms.retailer] / orders_per_dollar,
-            "in_stock_probability": stock,
-            "reference_spend_usd_per_week": spend.sum(axis=1) / on_air,
-        }
-    )
+    return noise

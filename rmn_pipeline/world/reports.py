@@ -11,10 +11,10 @@ import polars as pl
 
 from rmn_pipeline.world.catalog import Sku, native_id
 from rmn_pipeline.world.config import RetailerSpec, WorldConfig
-from rmn_pipeline.world.market import stream
 from rmn_pipeline.world.networks import NETWORKS, Network, ReportRow, add_faults, encode_csv
 from rmn_pipeline.world.networks.criteo_retail_media import request_json
 from rmn_pipeline.world.networks.walmart_connect import campaigns_csv
+from rmn_pipeline.world.numbers import stream
 
 _CATALOG_COLUMNS = ("native_id", "gtin", "title", "brand_id", "category", "line_id", "size")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rmn_pipeline.world.market import Array, Market, stream
+from rmn_pipeline.world.market import Market
+from rmn_pipeline.world.numbers import Array, stream
+from rmn_pipeline.world.saturation import ArmIndex, Curves
 
-IntArray = NDArray[np.int64]
 # Where the variance of an arm's log parameters comes from; the rest is the arm's own.
 _VARIANCE_SHARES = {
     "retailer": 0.10,
@@ -27,9 +27,20 @@ class Response:
 
     initial_iroas: Array
     half_saturation_usd: Array
+    hill_exponent: Array | None  # None where every exponent is 1
     cost_per_click_usd: Array
     capture_share: Array
     organic_credit: Array
+
+
+def curves_of(market: Market, response: Response, arms: ArmIndex) -> Curves:
+    """The curves of some arms, one row each."""
+    return Curves(
+        family=market.config.response_family,
+        initial_iroas=response.initial_iroas[arms.four][:, None],
+        half_saturation_usd=response.half_saturation_usd[arms.four][:, None],
+        exponent=None if response.hill_exponent is None else response.hill_exponent[arms.four][:, None],
+    )
 
 
 def make_response(market: Market) -> Response:
@@ -47,11 +58,22 @@ def make_response(market: Market) -> Response:
         * np.exp(_effects(market, rng, "initial iroas", config.response_heterogeneity)),
         half_saturation_usd=config.half_saturation_usd_per_week
         * np.exp(_effects(market, rng, "half saturation", config.saturation_heterogeneity)),
+        hill_exponent=_hill_exponents(market),
         cost_per_click_usd=np.outer(base_cost, factor) * spread,
         capture_share=np.broadcast_to([placement.capture_share for placement in config.placements], shape),
         organic_credit=config.attribution_over_credit
         * np.array([placement.organic_credit for placement in config.placements])[None, :]
         * np.exp(rng.normal(0.0, 0.15, shape)),
+    )
+
+
+def _hill_exponents(market: Market) -> Array | None:
+    config = market.config
+    if config.has_plain_exponents:
+        return None
+    rng = stream(config.seed, "hill exponent")
+    return config.hill_exponent * np.exp(
+        _effects(market, rng, "hill exponent", config.hill_exponent_heterogeneity)
     )
 
 
@@ -86,27 +108,22 @@ def _effects(market: Market, rng: np.random.Generator, parameter: str, sd: float
         + category_placement[category_of_sku].T[None, :, None, :]
         + config.audience_heterogeneity * audience[None, None, :, None]
         + sku[None, None, None, :]
-        + _arm_effects(market, parameter, draw("arm", *counts))
+        + _arm_effects(market, parameter, draw("arm", *counts), sd * np.sqrt(_VARIANCE_SHARES["arm"]))
     )
 
 
-def _arm_effects(market: Market, parameter: str, own: Array) -> Array:
+def _arm_effects(market: Market, parameter: str, own: Array, sd: float) -> Array:
     """What is left to the arm: its own draw, or partly one that all audiences share, at the same total variance."""
     apart = market.config.audience_heterogeneity
     if apart == 1:
         return own
     rng = stream(market.config.seed, f"shared by audiences: {parameter}")
-    shared = rng.normal(0.0, own.std(), (own.shape[0], own.shape[1], 1, own.shape[3]))
+    shared = rng.normal(0.0, sd, (own.shape[0], own.shape[1], 1, own.shape[3]))
     return np.asarray(np.sqrt(1.0 - apart**2) * shared + apart * own)
 
 
 def _centred(values: Array) -> Array:
     return values - values.mean()
-
-
-def incremental_revenue(spend_usd: Array, initial_iroas: Array, half_saturation_usd: Array) -> Array:
-    """Weekly incremental revenue at demand index 1 and full stock: ρ·x / (1 + x/k)."""
-    return initial_iroas * spend_usd / (1.0 + spend_usd / half_saturation_usd)
 
 
 def attributed_revenue(

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from rmn_pipeline.world import World, WorldError
-from rmn_pipeline.world.market import Array
+from rmn_pipeline.world.numbers import Array
 
 START = date(2026, 7, 6)
 KEYS = ["retailer_id", "placement_type", "audience_id", "sku_id"]

@@ -199,7 +199,7 @@ def _by_day(sold: Array, weekly_spend: Array, factor: Array, daily_spend: Array)
 
 def _table(market: Market, arms: ArmIndex, values: dict[str, Array | IntArray]) -> pl.DataFrame:
     config = market.config
-    arm, day = np.nonzero(values["impressions"][:, : config.days])
+    arm, day = _shown(market, arms, values["impressions"][:, : config.days])
     keys = pl.DataFrame(
         {
             "arm": np.arange(len(arms)),
@@ -214,8 +214,16 @@ def _table(market: Market, arms: ArmIndex, values: dict[str, Array | IntArray]) 
     cells = pl.DataFrame(
         {"arm": arm, "day": day, **{name: value[arm, day] for name, value in values.items()}}
     )
-    return (
-        cells.with_columns(dates.gather(day))
-        .join(keys, on="arm", maintain_order="left")
-        .sort("retailer_id", "day", "arm")
-    )
+    return cells.with_columns(dates.gather(day)).hstack(keys[arm].drop("arm"))
+
+
+def _shown(market: Market, arms: ArmIndex, impressions: Array | IntArray) -> tuple[IntArray, IntArray]:
+    """Arm and day of every cell with impressions, ordered by retailer id, day and arm."""
+    ids = [retailer.retailer_id for retailer in market.config.retailers]
+    arm, day = [], []
+    for retailer in sorted(range(len(ids)), key=ids.__getitem__):
+        own = np.flatnonzero(arms.retailer == retailer)
+        days, place = np.nonzero(impressions[own].T)
+        arm.append(own[place])
+        day.append(days)
+    return np.concatenate(arm), np.concatenate(day)

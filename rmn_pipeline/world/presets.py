@@ -12,7 +12,7 @@ from rmn_pipeline.world.config import PlacementSpec, WorldConfig, WorldError, de
 
 PRESETS: dict[str, str] = {
     "textbook": "What the planner assumes holds: Hill curves with exponent 1, exogenous spend, honest attribution.",
-    "messy": "Retail media as its critics describe it: spend follows demand, platforms claim organic sales, arms interact.",
+    "messy": "What critics of retail media describe: spend follows demand, platforms over-claim, arms interact.",
     "margin_heavy": "The sample market with margins that differ widely between lines and products.",
     "no_private_value": "The withheld fields carry no information: one margin, one price, full shelves, no promotions.",
     "scarce_stock": "The sample market with a quarter of all shelf days empty, and for longer.",

@@ -7,14 +7,24 @@ from rmn_pipeline.planning.optimizer import optimize
 from rmn_pipeline.planning.plan import AllocationItem, Plan, Predicted, Relaxation
 from rmn_pipeline.planning.request import PlanRequest, RequestDefaults, ResolvedRequest, resolve
 from rmn_pipeline.planning.response import ResponseModel, fit_response
-from rmn_pipeline.planning.scenario import Arm, Scenario, SpendLimit
+from rmn_pipeline.planning.scenario import (
+    Arm,
+    ArmTable,
+    ChangeLimit,
+    ReturnLimit,
+    Scenario,
+    SkuChoice,
+    SpendLimit,
+)
 from rmn_pipeline.planning.settings import PlannerSettings
 from rmn_pipeline.planning.view import PlanningView, clean_room_view, full_data_view, observed_weeks
 
 __all__ = [
     "AllocationItem",
     "Arm",
+    "ArmTable",
     "BaselineKind",
+    "ChangeLimit",
     "Plan",
     "PlanError",
     "PlanRequest",
@@ -25,8 +35,10 @@ __all__ = [
     "RequestDefaults",
     "ResolvedRequest",
     "ResponseModel",
+    "ReturnLimit",
     "Scenario",
     "ScenarioError",
+    "SkuChoice",
     "SpendLimit",
     "baseline_plan",
     "clean_room_view",

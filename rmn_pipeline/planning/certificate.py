@@ -9,37 +9,51 @@ from rmn_pipeline.planning.problem import Problem
 
 
 def upper_bound(problem: Problem, duals: dict[str, float]) -> float:
-    """No feasible plan can be worth more than this, on the true curves and whatever the prices are."""
-    arms = problem.upper.size
-    weight = problem.weight.copy()
-    price = np.full(arms, problem.spend_charge)
-    bound = 0.0
-    for row in problem.rows:
-        dual = duals[row.name]
-        bound += dual * row.limit
-        price[row.arms] += dual * row.spend_weight
-        if row.return_weight is not None:
-            weight[row.arms] += dual * row.return_weight
-    return bound + float(_best_margins(problem, weight, price).sum())
+    """No feasible plan can be worth more than this, on the true curves and whatever the prices are.
+
+    Choices of SKUs are left out, which can only raise the bound.
+    """
+    weight, price = worth_and_price(problem, duals)
+    bound = sum(duals[row.name] * row.limit for row in problem.rows)
+    return float(bound + _best_margins(problem, weight, price).sum())
 
 
 def certified_gap(problem: Problem, spend: Floats, duals: dict[str, float]) -> float | None:
     """Share of the best attainable objective that may have been missed; None when nothing is attainable."""
-    bound = upper_bound(problem, duals)
-    if bound <= 0:
-        return None
-    return max(0.0, (bound - problem.value(spend)) / bound)
+    return gap_to(upper_bound(problem, duals), problem.value(spend))
+
+
+def gap_to(bound: float, value: float) -> float | None:
+    """Share of a bound that a value misses."""
+    return None if bound <= 0 else max(0.0, (bound - value) / bound)
+
+
+def worth_and_price(problem: Problem, duals: dict[str, float]) -> tuple[Floats, Floats]:
+    """What a dollar of each arm's return is worth and what a dollar of its spend costs when rows have prices."""
+    weight = problem.weight.copy()
+    price = np.zeros(problem.upper.size) + problem.spend_charge
+    for row in problem.rows:
+        dual = duals[row.name]
+        if dual == 0:
+            continue
+        price[row.arms] += dual * row.spend_weight
+        if row.return_weight is not None:
+            weight[row.arms] += dual * row.return_weight
+    return weight, price
+
+
+def best_within(problem: Problem, weight: Floats, price: Floats) -> Floats:
+    """The spend within each arm's box that earns most at given worths and prices."""
+    return np.clip(problem.curves.best_spend(weight, price), problem.lower, problem.upper)
 
 
 def _best_margins(problem: Problem, weight: Floats, price: Floats) -> Floats:
-    """max over 0 ≤ x ≤ u of weight·f(x) − price·x per arm, in closed form."""
-    spend = np.clip(problem.curves.best_spend(weight, price), 0.0, problem.upper)
-    return np.maximum(
-        weight * problem.curves.response(spend) - price * spend, _at_upper(problem, weight, price)
-    )
+    """max over lower ≤ x ≤ upper of weight·f(x) − price·x per arm, in closed form."""
 
+    def margin(spend: Floats) -> Floats:
+        return weight * problem.curves.response(spend) - price * spend
 
-def _at_upper(problem: Problem, weight: Floats, price: Floats) -> Floats:
-    """The other end of the box, which is the best one when a negative weight makes the margin convex."""
-    at_upper = weight * problem.curves.response(problem.upper) - price * problem.upper
-    return np.where(weight < 0, np.maximum(at_upper, 0.0), -np.inf)
+    best = margin(best_within(problem, weight, price))
+    # A negative weight makes the margin convex: one of the ends is best.
+    ends = np.maximum(margin(problem.lower), margin(problem.upper))
+    return np.where(weight < 0, ends, best)

@@ -62,7 +62,8 @@ class Curves:
         with np.errstate(divide="ignore", invalid="ignore"):
             worth = np.maximum(weight * self.initial, 0.0) / price
             grown = _by_family(self.is_log, lambda: np.sqrt(worth), lambda: worth)
-        best = np.where(price > 0, self.half * (grown - 1.0), np.where(weight > 0, np.inf, 0.0))
+        endless = np.where((weight > 0) | ((weight == 0) & (price < 0)), np.inf, 0.0)
+        best = np.where(price > 0, self.half * (grown - 1.0), endless)
         return np.maximum(best, 0.0)
 
     def breakpoints(self, lower: Floats, upper: Floats, segments: int) -> Floats:

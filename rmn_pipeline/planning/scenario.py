@@ -1,4 +1,4 @@
-"""`Scenario` and `Arm`: a fully stated allocation question, validated before anything is solved."""
+"""`Scenario`: a fully stated allocation question, validated before anything is solved."""
 
 from __future__ import annotations
 
@@ -6,64 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import get_args
 
-from rmn_pipeline.planning.curves import CurveFamily
+import numpy as np
+
+from rmn_pipeline.planning.arms import Arm, ArmKey, ArmTable
 from rmn_pipeline.planning.errors import ScenarioError
+from rmn_pipeline.planning.limits import ChangeLimit, Limit, ReturnLimit, SkuChoice, SpendLimit
 from rmn_pipeline.planning.request import Objective, RoasBasis
 
-ArmKey = tuple[str, str, str | None, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One place where money can go, with its response per week: a concave curve of a family (see `curves`).
-
-    `initial_iroas` is the return of the first dollar, `half_saturation_usd_per_week` the curve's scale of spend.
-
-    `in_stock_probability` scales the response: spend in weeks without stock earns nothing.
-    `attributed_per_incremental` is the network's attributed revenue per dollar of incremental revenue.
-    Spend limits are for the whole horizon; no upper limit means the budget.
-    """
-
-    retailer_id: str
-    placement_type: str
-    sku_id: str
-    initial_iroas: float
-    half_saturation_usd_per_week: float
-    audience_id: str | None = None
-    margin_rate: float = 1.0
-    revenue_per_conversion_usd: float = 1.0
-    attributed_per_incremental: float = 1.0
-    in_stock_probability: float = 1.0
-    min_spend_usd: float = 0.0
-    max_spend_usd: float | None = None
-    line_id: str | None = None
-    curve_family: CurveFamily = "hill"
-
-    @property
-    def key(self) -> ArmKey:
-        """The arm's identity."""
-        return (self.retailer_id, self.placement_type, self.audience_id, self.sku_id)
-
-
-@dataclass(frozen=True, slots=True)
-class SpendLimit:
-    """A floor and a cap on the spend of any node: all arms that match every field that is set."""
-
-    name: str
-    minimum_usd: float = 0.0
-    maximum_usd: float | None = None
-    retailer_id: str | None = None
-    placement_type: str | None = None
-    audience_id: str | None = None
-    sku_id: str | None = None
-    line_id: str | None = None
-
-    def covers(self, arm: Arm) -> bool:
-        """Whether the arm belongs to the node."""
-        names = ("retailer_id", "placement_type", "audience_id", "sku_id", "line_id")
-        return all(getattr(self, name) in (None, getattr(arm, name)) for name in names)
+__all__ = ["Arm", "ArmKey", "ArmTable", "ChangeLimit", "ReturnLimit", "Scenario", "SkuChoice", "SpendLimit"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +25,10 @@ class Scenario:
 
     `max_retailer_share` is a share of the budget. `unspent_dollar_value` is what a dollar kept is worth to the
     objective: 0 spends whatever still earns anything, 1 with incremental margin plans for profit after ad spend.
+    The objective `roas` earns the most revenue on `roas_basis` with the budget given, which is the best ROAS of that
+    budget. Lines that are excluded, or not among `include_lines` where those are given, get no money.
+    `days_of_cover` asks that, after the horizon, stock for so many days of baseline sales is expected to be left
+    (see `cover`). `spend_limits`, `return_limits`, `change_limits` and `sku_choices` hold at any node.
     """
 
     arms: Sequence[Arm]
@@ -87,18 +44,32 @@ class Scenario:
     spend_limits: Sequence[SpendLimit] = field(default=())
     unspent_dollar_value: float = 0.0
     segments: int = 20
+    return_limits: Sequence[ReturnLimit] = field(default=())
+    change_limits: Sequence[ChangeLimit] = field(default=())
+    sku_choices: Sequence[SkuChoice] = field(default=())
+    include_lines: Sequence[str] = field(default=())
+    exclude_lines: Sequence[str] = field(default=())
+    days_of_cover: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.arms:
+        if not len(self.arms):
             raise ScenarioError("the scenario has no arms; nothing can be funded")
         _check_scalars(self)
-        seen: set[ArmKey] = set()
-        for arm in self.arms:
-            _check_arm(arm)
-            if arm.key in seen:
-                raise ScenarioError(f"arm {arm.key} is listed twice; merge its two entries")
-            seen.add(arm.key)
-        _check_limits(self)
+        self.table.check()
+        _check_lines(self)
+        _check_cover(self)
+        for kind, limits in (
+            ("spend limit", self.spend_limits),
+            ("return limit", self.return_limits),
+            ("change limit", self.change_limits),
+            ("SKU choice", self.sku_choices),
+        ):
+            _check_limits(self, kind, limits)
+
+    @cached_property
+    def table(self) -> ArmTable:
+        """The arms as columns."""
+        return ArmTable.of(self.arms)
 
 
 def _check_scalars(scenario: Scenario) -> None:
@@ -115,52 +86,62 @@ def _check_scalars(scenario: Scenario) -> None:
         raise ScenarioError(
             f"weeks and segments must be at least 1, got {scenario.weeks} and {scenario.segments}"
         )
-    if scenario.objective not in get_args(Objective):
-        raise ScenarioError(
-            f"objective must be one of {list(get_args(Objective))}, got '{scenario.objective}'"
-        )
+    for name, value, known in (
+        ("objective", scenario.objective, get_args(Objective)),
+        ("roas_basis", scenario.roas_basis, get_args(RoasBasis)),
+    ):
+        if value not in known:
+            raise ScenarioError(f"{name} must be one of {list(known)}, got '{value}'")
     if not (math.isfinite(scenario.unspent_dollar_value) and scenario.unspent_dollar_value >= 0):
         raise ScenarioError(f"unspent_dollar_value must not be negative, got {scenario.unspent_dollar_value}")
 
 
-def _positive(name: str, value: float, where: str = "") -> None:
+def _positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise ScenarioError(f"{name} must be a positive number, got {value}{where}")
+        raise ScenarioError(f"{name} must be a positive number, got {value}")
 
 
-def _check_arm(arm: Arm) -> None:
-    where = f" (arm {arm.key})"
-    _positive("initial_iroas", arm.initial_iroas, where)
-    _positive("half_saturation_usd_per_week", arm.half_saturation_usd_per_week, where)
-    _positive("revenue_per_conversion_usd", arm.revenue_per_conversion_usd, where)
-    _positive("attributed_per_incremental", arm.attributed_per_incremental, where)
-    if arm.curve_family not in get_args(CurveFamily):
+def _check_lines(scenario: Scenario) -> None:
+    known = set(scenario.table.frame["line_id"].drop_nulls().to_list())
+    for name in ("include_lines", "exclude_lines"):
+        unknown = [line for line in getattr(scenario, name) if line not in known]
+        if unknown:
+            raise ScenarioError(f"{name} names {unknown}, which no arm has; known are {sorted(known)}")
+    both = sorted(set(scenario.include_lines) & set(scenario.exclude_lines))
+    if both:
         raise ScenarioError(
-            f"curve_family must be one of {list(get_args(CurveFamily))}, got '{arm.curve_family}'{where}"
+            f"include_lines and exclude_lines both name {both}; keep each line in one of them"
         )
-    if not -1.0 <= arm.margin_rate <= 1.0:
+
+
+def _check_cover(scenario: Scenario) -> None:
+    if scenario.days_of_cover is None:
+        return
+    if not (math.isfinite(scenario.days_of_cover) and scenario.days_of_cover >= 0):
+        raise ScenarioError(f"days_of_cover must be a number of at least 0, got {scenario.days_of_cover}")
+    known = scenario.table.frame["stock_units"].is_not_null()
+    if not known.any():
+        raise ScenarioError("days_of_cover needs the stock_units of at least one arm; none is known")
+    priced = scenario.table.frame["revenue_per_unit_usd"].is_not_null()
+    if (known & ~priced).any():
+        first = scenario.table[int((known & ~priced).arg_max() or 0)]
         raise ScenarioError(
-            f"margin_rate is a fraction of revenue between -1 and 1, got {arm.margin_rate}{where}"
+            f"days_of_cover needs revenue_per_unit_usd where stock is known (arm {first.key})"
         )
-    if not 0.0 <= arm.in_stock_probability <= 1.0:
-        raise ScenarioError(
-            f"in_stock_probability must lie between 0 and 1, got {arm.in_stock_probability}{where}"
-        )
-    _check_range(arm.min_spend_usd, arm.max_spend_usd, where)
 
 
-def _check_range(minimum: float, maximum: float | None, where: str) -> None:
-    if not (math.isfinite(minimum) and minimum >= 0):
-        raise ScenarioError(f"the minimum spend must be a number of at least 0, got {minimum}{where}")
-    if maximum is not None and (math.isnan(maximum) or maximum < minimum):
-        raise ScenarioError(f"the maximum spend {maximum} lies below the minimum {minimum}{where}")
-
-
-def _check_limits(scenario: Scenario) -> None:
-    names = [limit.name for limit in scenario.spend_limits]
+def _check_limits(scenario: Scenario, kind: str, limits: Sequence[Limit]) -> None:
+    names = [limit.name for limit in limits]
     if len(set(names)) != len(names):
-        raise ScenarioError(f"spend limits need names of their own, got {names}")
-    for limit in scenario.spend_limits:
-        _check_range(limit.minimum_usd, limit.maximum_usd, f" (spend limit '{limit.name}')")
-        if not any(limit.covers(arm) for arm in scenario.arms):
-            raise ScenarioError(f"spend limit '{limit.name}' covers no arm of the scenario; check its ids")
+        raise ScenarioError(f"{kind}s need names of their own, got {names}")
+    last = scenario.table.numbers("last_period_spend_usd")
+    for limit in limits:
+        limit.check()
+        covered = limit.mask(scenario.table)
+        if not covered.any():
+            raise ScenarioError(f"{kind} '{limit.name}' covers no arm of the scenario; check its ids")
+        if isinstance(limit, ChangeLimit) and np.isnan(last[covered]).any():
+            first = scenario.table[int(np.flatnonzero(covered & np.isnan(last))[0])]
+            raise ScenarioError(
+                f"change limit '{limit.name}' needs last_period_spend_usd for each of its arms (arm {first.key})"
+            )

@@ -383,13 +383,13 @@ def ours(data: Path, out: Path) -> Callable[[], int]:
 
 def checked(data: Path, out: Path) -> Callable[[], int]:
     """The same, and the written table checked against its model."""
-    from rmn_pipeline.rmis import RMISRecord, check_table, read_events
+    from rmn_pipeline.rmis import RMISRecord, check_parts, read_event_days
 
     harmonized = ours(data, out)
 
     def run() -> int:
         events = harmonized()
-        violations = check_table(read_events(out / "lake"), RMISRecord)
+        violations = check_parts(read_event_days(out / "lake", "bench"), RMISRecord)
         if violations:
             raise SystemExit(f"the table breaks its model: {violations}")
         return events

@@ -5,6 +5,7 @@ adapter gate is emitted by the evaluation assets themselves.
 """
 
 import json
+from collections.abc import Iterable
 
 import dagster as dg
 import polars as pl
@@ -20,9 +21,9 @@ from rmn_pipeline.rmis import (
     RMISPolicy,
     RMISRecord,
     RMISSku,
-    check_table,
+    check_parts,
     load_mapping,
-    read_events,
+    read_event_days,
     read_table,
 )
 
@@ -50,11 +51,11 @@ def build_checks(
     ]
 
 
-def read_rmis_table(project: Project, table: str, retailer_id: str) -> pl.DataFrame:
-    """One retailer's part of a table."""
+def rmis_table_parts(project: Project, table: str, retailer_id: str) -> Iterable[pl.DataFrame | pl.LazyFrame]:
+    """One retailer's part of a table; the events, which may be many, day by day."""
     if table == "rmis_events":
-        return read_events(project.lake_dir, [retailer_id]).collect()
-    return read_table(project.lake_dir, table, retailer_id)
+        return read_event_days(project.lake_dir, retailer_id)
+    return [read_table(project.lake_dir, table, retailer_id)]
 
 
 def _schema_check(table: str, retailers: dg.PartitionsDefinition) -> dg.AssetChecksDefinition:
@@ -68,7 +69,7 @@ def _schema_check(table: str, retailers: dg.PartitionsDefinition) -> dg.AssetChe
         description=f"Columns, types, nulls, enumerations and ranges are as {model.__name__} says.",
     )
     def schema_check(context: dg.AssetCheckExecutionContext, project: ProjectResource) -> dg.AssetCheckResult:
-        violations = check_table(read_rmis_table(project.paths, table, context.partition_key), model)
+        violations = check_parts(rmis_table_parts(project.paths, table, context.partition_key), model)
         return dg.AssetCheckResult(
             passed=not violations,
             metadata={"violations": "\n".join(str(violation) for violation in violations) or "none"},

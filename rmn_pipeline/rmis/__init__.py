@@ -8,7 +8,7 @@ from rmn_pipeline.rmis.anomalies import (
     find_anomalies,
     worst_severity,
 )
-from rmn_pipeline.rmis.checks import Violation, check_table
+from rmn_pipeline.rmis.checks import Violation, check_parts, check_table
 from rmn_pipeline.rmis.crosswalk import (
     load_audiences,
     load_catalog,
@@ -29,6 +29,7 @@ from rmn_pipeline.rmis.feed_profile import (
 from rmn_pipeline.rmis.gtin import GTIN_PROBLEMS, CodeSettings, Gtin, gtin_table, normalize_gtin
 from rmn_pipeline.rmis.harmonize import HarmonizeReport, HarmonizeResult, harmonize, harmonize_to_lake
 from rmn_pipeline.rmis.lake import (
+    read_event_days,
     read_events,
     read_history,
     read_table,
@@ -94,6 +95,7 @@ __all__ = [
     "TitleMatchSettings",
     "Violation",
     "accepted_matches",
+    "check_parts",
     "check_table",
     "columns_read_by",
     "daily_totals",
@@ -116,6 +118,7 @@ __all__ = [
     "polars_schema",
     "propose_mapping",
     "propose_title_matches",
+    "read_event_days",
     "read_events",
     "read_feed_profile",
     "read_history",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import annotated_types
@@ -83,3 +84,12 @@ def check_table(frame: pl.DataFrame | pl.LazyFrame, model: type[BaseModel]) -> l
         if count:
             violations.append(Violation(name, kind, message, int(count)))
     return violations
+
+
+def check_parts(parts: Iterable[pl.DataFrame | pl.LazyFrame], model: type[BaseModel]) -> list[Violation]:
+    """`check_table` of a table in parts, one in memory at a time; the rows of equal violations are added up."""
+    rows: Counter[Violation] = Counter()
+    for part in parts:
+        for violation in check_table(part, model):
+            rows[replace(violation, rows=0)] += violation.rows
+    return [replace(violation, rows=count) for violation, count in rows.items()]

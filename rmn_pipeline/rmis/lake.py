@@ -214,8 +214,17 @@ def _scan_days(
     files = [lake / name for name in _day_files(lake, table, retailer_id).values()]
     if not files:
         return None
+    return _scan(files, schema)
+
+
+def _scan(files: list[Path], schema: dict[str, pl.DataType]) -> pl.LazyFrame:
     # A lake that an earlier version wrote may lack columns that are new since.
     return pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
+
+
+def _no_events(lake_dir: Path | str, retailer_id: str) -> LakeError:
+    root = Path(lake_dir) / EVENTS
+    return LakeError(f"{root}: no events of '{retailer_id}'; materialize rmis_events for it first")
 
 
 def _retailers(lake_dir: Path | str, table: str, retailer_ids: Iterable[str] | None) -> list[str]:
@@ -240,13 +249,26 @@ def read_events(lake_dir: Path | str, retailer_ids: Iterable[str] | None = None)
     for retailer_id in _retailers(lake_dir, EVENTS, retailer_ids):
         scan = _scan_days(lake_dir, EVENTS, retailer_id, EVENTS_SCHEMA)
         if scan is None and retailer_ids is not None:
-            root = Path(lake_dir) / EVENTS
-            raise LakeError(f"{root}: no events of '{retailer_id}'; materialize rmis_events for it first")
+            raise _no_events(lake_dir, retailer_id)
         scans += [scan] if scan is not None else []
     if not scans:
         root = Path(lake_dir) / EVENTS
         raise LakeError(f"{root}: the lake holds no events; materialize rmis_events first")
     return pl.concat(scans)
+
+
+def read_event_days(lake_dir: Path | str, retailer_id: str) -> Iterator[pl.LazyFrame]:
+    """A retailer's events day by day, lazily, for work whose memory must not grow with the table.
+
+    Raises:
+        LakeError: there are none.
+    """
+    finish_commit(lake_dir, retailer_id)
+    files = _day_files(Path(lake_dir), EVENTS, retailer_id).values()
+    if not files:
+        raise _no_events(lake_dir, retailer_id)
+    for name in files:
+        yield _scan([Path(lake_dir) / name], EVENTS_SCHEMA)
 
 
 def read_history(lake_dir: Path | str, retailer_ids: Iterable[str] | None = None) -> pl.LazyFrame:

@@ -11,6 +11,7 @@ from rmn_pipeline.rmis import (
     POLICIES_SCHEMA,
     RMISRecord,
     RMISSku,
+    check_parts,
     check_table,
     empty_table,
     mapping_json_schema,
@@ -82,3 +83,10 @@ def test_the_published_mapping_schema_lists_the_mappable_fields_and_forbids_othe
     assert set(BASE) <= set(schema["properties"])
     assert schema["additionalProperties"] is False
     assert "from" in schema["$defs"]["ColumnRule"]["required"]
+
+
+def test_a_table_in_parts_is_checked_like_the_whole() -> None:
+    broken = sku_rows().with_columns(title=pl.lit(None, pl.String))
+    whole = check_table(pl.concat([sku_rows(), broken, broken]), RMISSku)
+    assert [violation.rows for violation in whole] == [2 * broken.height]
+    assert check_parts(iter([sku_rows(), broken.lazy(), broken]), RMISSku) == whole

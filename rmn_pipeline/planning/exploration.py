@@ -15,7 +15,7 @@ import numpy as np
 from rmn_pipeline.planning.curves import Curves, Floats
 from rmn_pipeline.planning.layout import Experiment
 from rmn_pipeline.planning.problem import Problem
-from rmn_pipeline.planning.solver import cut, solve
+from rmn_pipeline.planning.solver import solve_for_draw
 
 FUNDED_USD = 1.0
 # Rounding to cents and to bookable amounts must not eat into the reserve.
@@ -37,7 +37,7 @@ def explore(
     is_log = problem.curves.is_log if isinstance(problem.curves, Curves) else None
     spends = np.array(
         [
-            solve(problem, cut(problem, Curves(initial, half, is_log), segments)).spend
+            solve_for_draw(problem, Curves(initial, half, is_log), segments).spend
             for initial, half in zip(initial_draws, half_draws, strict=True)
         ]
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rmn_pipeline.planning.audiences import AudienceShares
-from rmn_pipeline.planning.curves import Booleans, Curves, Floats, family_mask, response_at
+from rmn_pipeline.planning.curves import ConcaveCurves, Floats, response_at
+from rmn_pipeline.planning.observations import Integers
 from rmn_pipeline.planning.plan import (
     AllocationItem,
     Plan,
@@ -21,7 +22,7 @@ from rmn_pipeline.planning.plan import (
     plan_digest,
 )
 from rmn_pipeline.planning.request import PlanRequest
-from rmn_pipeline.planning.scenario import Arm, Scenario
+from rmn_pipeline.planning.scenario import Scenario
 
 CENTS = 100
 
@@ -53,12 +54,16 @@ class PlanHeader:
 
 @dataclass(frozen=True)
 class Layout:
-    """How spend becomes items: the smallest booking, audience splits, posterior draws of the plan's iROAS."""
+    """How spend becomes items: the smallest booking, audience splits, posterior draws of the plan's iROAS.
+
+    `curves` are of the whole horizon and stand in for the arms' own, where those are only an approximation.
+    """
 
     minimum_booking_usd: float = 0.01
     audience_shares: AudienceShares = field(default_factory=dict)
     initial_draws: Floats | None = None
     half_draws: Floats | None = None
+    curves: ConcaveCurves | None = None
 
 
 def build_plan(
@@ -71,23 +76,25 @@ def build_plan(
     """Lay spend out into items, rounded down to cents so that no limit is broken by rounding."""
     how = layout or Layout()
     extra = experiment or Experiment(np.zeros_like(working), np.zeros_like(working))
-    curves = _curves(scenario)
     total = working + extra.spend
-    returns = curves.response(total)
+    returns = (how.curves or scenario.table.curves(scenario.weeks)).response(total)
     explored = bool(extra.spend.any())
-    items = tuple(
-        item
-        for index, arm in enumerate(scenario.arms)
-        if total[index] > 0
-        for item in _items(
+    funded = np.flatnonzero(total > 0)
+    allocation: list[AllocationItem] = []
+    attributed = 0.0
+    for index, arm in zip(funded.tolist(), _funded_arms(scenario, funded), strict=True):
+        booked = _items(
             arm,
             {"working": float(working[index]), "experiment": float(extra.spend[index])},
             float(returns[index] / total[index]),
             float(extra.propensity[index]) if explored else None,
             how,
         )
-    )
-    predicted = _predicted(items, scenario, _interval(scenario, total, how))
+        for item in booked:
+            allocation.append(item)
+            attributed += item.predicted_incremental_revenue_usd * arm.attributed_per_incremental
+    items = tuple(allocation)
+    predicted = _predicted(items, attributed, _interval(scenario, total, how))
     request_text = "" if header.request is None else header.request.canonical_json()
     spending = ";".join(f"{item.model_dump_json()}" for item in items)
     return Plan(
@@ -106,18 +113,26 @@ def build_plan(
     )
 
 
-def _curves(scenario: Scenario) -> Curves:
-    initial = np.array([arm.initial_iroas * arm.in_stock_probability for arm in scenario.arms])
-    half = np.array([arm.half_saturation_usd_per_week for arm in scenario.arms])
-    return Curves(initial, half, _is_log(scenario)).over_weeks(scenario.weeks)
+@dataclass(frozen=True, slots=True)
+class _FundedArm:
+    """What an item needs to know about its arm."""
+
+    retailer_id: str
+    placement_type: str
+    audience_id: str | None
+    sku_id: str
+    margin_rate: float
+    revenue_per_conversion_usd: float
+    attributed_per_incremental: float
 
 
-def _is_log(scenario: Scenario) -> Booleans | None:
-    return family_mask(np.array([arm.curve_family for arm in scenario.arms]))
+def _funded_arms(scenario: Scenario, funded: Integers) -> Iterator[_FundedArm]:
+    columns = scenario.table.frame.select(_FundedArm.__slots__)[funded.tolist()]
+    return (_FundedArm(*row) for row in columns.rows())
 
 
 def _items(
-    arm: Arm, spends: dict[Purpose, float], per_dollar: float, propensity: float | None, layout: Layout
+    arm: _FundedArm, spends: dict[Purpose, float], per_dollar: float, propensity: float | None, layout: Layout
 ) -> Iterator[AllocationItem]:
     """An arm's bookings; an arm too small to be booked on a network is left out as a whole."""
     for audience, share in _audiences(arm, layout.audience_shares):
@@ -142,7 +157,7 @@ def _items(
             )
 
 
-def _audiences(arm: Arm, shares: AudienceShares) -> list[tuple[str | None, float]]:
+def _audiences(arm: _FundedArm, shares: AudienceShares) -> list[tuple[str | None, float]]:
     if arm.audience_id is not None:
         return [(arm.audience_id, 1.0)]
     known = shares.get((arm.retailer_id, arm.placement_type, arm.sku_id), [])
@@ -154,18 +169,16 @@ def _interval(scenario: Scenario, total: Floats, layout: Layout) -> tuple[float,
     if layout.initial_draws is None or layout.half_draws is None or total.sum() <= 0:
         return None
     half = layout.half_draws * scenario.weeks
-    revenue = response_at(layout.initial_draws, half, _is_log(scenario), total).sum(axis=1)
+    revenue = response_at(layout.initial_draws, half, scenario.table.is_log, total).sum(axis=1)
     low, high = np.quantile(revenue / total.sum(), [0.05, 0.95])
     return float(low), float(high)
 
 
 def _predicted(
-    items: tuple[AllocationItem, ...], scenario: Scenario, interval: tuple[float, float] | None
+    items: tuple[AllocationItem, ...], attributed: float, interval: tuple[float, float] | None
 ) -> Predicted:
-    factor = {arm.key: arm.attributed_per_incremental for arm in scenario.arms}
     spend = sum(item.spend_usd for item in items)
     revenue = sum(item.predicted_incremental_revenue_usd for item in items)
-    attributed = sum(item.predicted_incremental_revenue_usd * _attribution(item, factor) for item in items)
     return Predicted(
         spend_usd=spend,
         incremental_revenue_usd=revenue,
@@ -176,13 +189,4 @@ def _predicted(
         roas=attributed / spend if spend > 0 else None,
         iroas_low=interval[0] if interval else None,
         iroas_high=interval[1] if interval else None,
-    )
-
-
-def _attribution(item: AllocationItem, factor: dict[tuple[str, str, str | None, str], float]) -> float:
-    whole = (item.retailer_id, item.placement_type, item.audience_id, item.sku_id)
-    return (
-        factor[whole]
-        if whole in factor
-        else factor[(item.retailer_id, item.placement_type, None, item.sku_id)]
     )

@@ -3,8 +3,8 @@
 - One budget and boxes: bisection on the budget's price, exact without any straight pieces.
 - Anything else: the curves are cut into straight pieces inscribed in them, and HiGHS solves the (mixed-integer) linear
   program; concave curves fill their pieces in order by themselves.
-- Large linear programs look only around the spends that the dual's prices point at, which is both faster and finer;
-  if that leaves more than `GUIDED_GAP` unproved, the whole curves are taken after all.
+- Before that, a small program looks only around the spends that the dual's prices point at, which is both faster and
+  finer; if it leaves more than `GUIDED_GAP` unproved, the whole curves are taken after all.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from rmn_pipeline.planning.certificate import best_within, certified_gap, worth_and_price
-from rmn_pipeline.planning.curves import ConcaveCurves, Floats, segment_slopes
+from rmn_pipeline.planning.certificate import best_within, certified_gap, upper_bound, worth_and_price
+from rmn_pipeline.planning.curves import Booleans, ConcaveCurves, Floats, segment_slopes
 from rmn_pipeline.planning.observations import Integers
 from rmn_pipeline.planning.prices import dual_prices, is_one_budget, water_level
 from rmn_pipeline.planning.problem import Choice, Problem, Row
-from rmn_pipeline.planning.program import DIRECT_ABOVE_VARIABLES, Answer, Effort, Program, solve_program
+from rmn_pipeline.planning.program import Answer, Effort, Program, solve_program
 
 Method = Literal["bisection", "guided", "pieces"]
 GUIDED_GAP = 1e-4
-# How far around the dual's prices the small program looks, in shares of the price: near first, then wide.
-GUIDED_REACHES = ((0.02, 4), (0.3, 10))
+# How far around the dual's prices the small program looks, in shares of the price, in how many pieces, and for how
+# many arms under the same rows: a few arms absorb the last dollars, all of them only if that fails.
+GUIDED_REACHES = ((0.02, 4, 30), (0.3, 10, None))
+# The dual's Newton steps solve a dense system of the rows.
+GUIDED_ROWS = 400
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,7 @@ def solve_for_draw(problem: Problem, drawn: ConcaveCurves, segments: int) -> Sol
 def _way(problem: Problem) -> Method:
     if is_one_budget(problem):
         return "bisection"
-    large = problem.upper.size * problem.segments > DIRECT_ABOVE_VARIABLES
-    return "guided" if large and not problem.choices else "pieces"
+    return "pieces" if problem.choices else "guided"
 
 
 def _infeasible(problem: Problem) -> Solution:
@@ -120,18 +122,39 @@ def _by_bisection(problem: Problem) -> Solution:
 
 def _guided(problem: Problem, effort: Effort | None) -> Solution | None:
     """Solve on pieces around the spends that the dual's prices point at; None when that proves too little."""
+    if len(problem.rows) > GUIDED_ROWS:
+        return None
     prices = dual_prices(problem)
     weight, price = worth_and_price(problem, prices)
-    for reach, count in GUIDED_REACHES:
+    centre = best_within(problem, weight, price)
+    for reach, count, arms in GUIDED_REACHES:
         factors = np.linspace(1.0 + reach, 1.0 - reach, count + 1)
         points = np.stack([best_within(problem, weight, price * factor) for factor in factors], axis=1)
+        if arms is not None:
+            still = ~_most_answering(problem, points[:, -1] - points[:, 0], arms)
+            points[still] = centre[still, None]
         found = _by_pieces(problem, cut_at(problem, np.maximum.accumulate(points, axis=1)), effort)
         if not found.feasible:
             continue
-        gap = certified_gap(problem, found.spend, found.duals)
+        tightest = min(found.duals, prices, key=lambda duals: upper_bound(problem, duals))
+        gap = certified_gap(problem, found.spend, tightest)
         if gap is not None and gap <= GUIDED_GAP:
-            return found
+            return replace(found, duals=tightest)
     return None
+
+
+def _most_answering(problem: Problem, answer: Floats, count: int) -> Booleans:
+    """Of the arms under the same rows, those whose spend moves most with the price."""
+    sign = np.random.default_rng(0).standard_normal(len(problem.rows))
+    under = np.zeros(problem.upper.size)
+    for row, part in zip(problem.rows, sign, strict=True):
+        under[row.arms] += part
+    order = np.lexsort((-answer, under))
+    starts = np.flatnonzero(np.diff(under[order], prepend=np.nan) != 0)
+    rank = np.arange(order.size) - np.repeat(starts, np.diff(np.append(starts, order.size)))
+    chosen = np.zeros(problem.upper.size, dtype=np.bool_)
+    chosen[order[rank < count]] = True
+    return chosen
 
 
 def _by_pieces(problem: Problem, pieces: Segments, effort: Effort | None) -> Solution:

@@ -11,7 +11,6 @@ from datetime import date
 
 import numpy as np
 
-from rmn_pipeline.comparison.errors import ComparisonError
 from rmn_pipeline.comparison.judge import Judge, outcomes_of
 from rmn_pipeline.comparison.result import (
     Bounds,
@@ -178,34 +177,7 @@ def _outcome(plan: Plan, request: PlanRequest, judge: Judge, replicates: int, se
 
 def field_values(played: PlayedGame, *, seed: int = 0) -> FieldValues:
     """Shares, first and last additions, interactions and prices from a played game, intervals over its replicates."""
-    return _values(played, played.worth, "replicates", seed)
-
-
-def field_values_over_worlds(games: tuple[PlayedGame, ...], *, seed: int = 0) -> FieldValues:
-    """The same with whole worlds as samples: each world's coalitions by their means, intervals over worlds.
-
-    Raises:
-        ComparisonError: no game, or games of different players or budgets.
-    """
-    if not games:
-        raise ComparisonError("no world was played; pass at least one")
-    first = games[0]
-    for game in games[1:]:
-        if (game.players, game.objective_metric) != (first.players, first.objective_metric):
-            raise ComparisonError(
-                "the worlds were played with different fields or objectives; compare like with like"
-            )
-    means = [game.means() for game in games]
-    worth = {
-        metric: {coalition: np.array([world[metric][coalition] for world in means]) for coalition in table}
-        for metric, table in first.worth.items()
-    }
-    return _values(first, worth, "worlds", seed)
-
-
-def _values(
-    played: PlayedGame, worth: Mapping[str, Mapping[Coalition, Floats]], sampled_over: str, seed: int
-) -> FieldValues:
+    worth = played.worth
     solved = {metric: solve_game(played.players, table, seed) for metric, table in worth.items()}
     return FieldValues(
         objective_metric=played.objective_metric,
@@ -213,7 +185,7 @@ def _values(
         labels={name: FIELD_LABELS.get(name, name.replace("_", " ").capitalize()) for name in played.players},
         budget_usd=played.budget_usd,
         samples=next(iter(solved.values())).samples,
-        sampled_over=sampled_over,
+        sampled_over="replicates",
         games={metric: _game(metric, game) for metric, game in solved.items()},
         price_sheet={
             name: _price(solved[played.objective_metric], solved[NET_MARGIN], name, played.budget_usd)

@@ -80,8 +80,8 @@ def chart_svgs(result: ComparisonResult) -> dict[str, str]:
 
 def overview_png(result: ComparisonResult) -> bytes:
     """One picture of the whole comparison."""
-    with _style():
-        figure = _figure(12.0, 7.6)
+    with drawing_style():
+        figure = new_figure(12.0, 7.6)
         left, right = _pair(figure.subfigures(1, 2, width_ratios=[1.0, 1.05]))
         upper, lower = left.subplots(2, 1)
         _draw_bars(upper, result, "iroas")
@@ -92,7 +92,7 @@ def overview_png(result: ComparisonResult) -> bytes:
             _draw_scatters(list(scatter.subplots(1, 2)), result)
         title = f"{result.brand_id}: the same budget, planned with different data"
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-        return _saved(figure, "png", dpi=110)
+        return saved(figure, "png", dpi=110)
 
 
 def _drawn(result: ComparisonResult) -> dict[str, Callable[[ComparisonResult], "Figure"]]:
@@ -111,7 +111,7 @@ def _has_both(result: ComparisonResult) -> bool:
 
 
 def _outcomes_chart(result: ComparisonResult) -> "Figure":
-    figure = _figure(10.4, 2.9)
+    figure = new_figure(10.4, 2.9)
     left, right = figure.subplots(1, 2)
     _draw_bars(left, result, "iroas")
     _draw_bars(right, result, "net_margin_usd")
@@ -170,7 +170,7 @@ def _draw_bar(
 
 
 def _forest_chart(result: ComparisonResult) -> "Figure":
-    figure = _figure(10.4, 4.3)
+    figure = new_figure(10.4, 4.3)
     grid = figure.subplots(2, 2, height_ratios=[1.0, 1.0])
     for axes, panel in zip(grid.ravel(), FOREST_PANELS, strict=True):
         _draw_forest(axes, result, *panel)
@@ -201,7 +201,7 @@ def _draw_forest(
 
 
 def _budget_chart(result: ComparisonResult) -> "Figure":
-    figure = _figure(10.4, 3.9)
+    figure = new_figure(10.4, 3.9)
     _draw_flow(figure.subplots(), result)
     return figure
 
@@ -247,7 +247,7 @@ def _draw_flow(axes: "Axes", result: ComparisonResult) -> None:
 
 
 def _forecast_chart(result: ComparisonResult) -> "Figure":
-    figure = _figure(10.4, 4.4)
+    figure = new_figure(10.4, 4.4)
     _draw_scatters(list(figure.subplots(1, 2)), result)
     return figure
 
@@ -293,7 +293,8 @@ def _short(label: str) -> str:
     )
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
+    """An empty figure, in inches, that lays itself out."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
@@ -310,13 +311,15 @@ def _patch(colour: str, label: str) -> Any:
     return Patch(color=colour, label=label)
 
 
-def _style() -> Any:
+def drawing_style() -> Any:
+    """A context in which charts look like those of the report."""
     import matplotlib
 
     return matplotlib.rc_context(STYLE)
 
 
-def _saved(figure: "Figure", kind: str, **options: Any) -> bytes:
+def saved(figure: "Figure", kind: str, **options: Any) -> bytes:
+    """The figure as a file's bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
@@ -324,8 +327,8 @@ def _saved(figure: "Figure", kind: str, **options: Any) -> bytes:
 
 def _svg(name: str, draw: Callable[[ComparisonResult], "Figure"], result: ComparisonResult) -> str:
     """A chart as SVG that can stand inside a page: no prolog, no metadata, ids that no other chart has."""
-    with _style():
-        text = _saved(draw(result), "svg", metadata={"Date": None}, transparent=True).decode()
+    with drawing_style():
+        text = saved(draw(result), "svg", metadata={"Date": None}, transparent=True).decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", text)

@@ -23,6 +23,8 @@ RESAMPLES = 2000
 # Beyond this every coalition can no longer be played.
 MAXIMUM_PLAYERS = 10
 SUM_TOLERANCE = 1e-9
+# Relative to the largest value of the game.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def solve_game(players: tuple[str, ...], worth: Mapping[Coalition, Floats], seed
     matrix = np.array([weights[name] for name in names])
     point = matrix @ table.mean(axis=0)
     bounds = _bootstrap(table, matrix, seed)
+    smallest = ROUNDING * float(np.abs(table).max())
     found = {
-        name: Spread(float(value), float(low), float(high))
+        name: _spread(float(value), float(low), float(high), smallest)
         for name, value, low, high in zip(names, point, *bounds, strict=True)
     }
     _check_sum(found, players)
@@ -183,6 +186,13 @@ def _bootstrap(table: Floats, matrix: Floats, seed: int) -> tuple[Floats, Floats
     drawn = (counts / samples) @ by_sample
     low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return low, high
+
+
+def _spread(value: float, low: float, high: float, smallest: float) -> Spread:
+    """Differences in the last digits of large sums are none, and must not exclude 0."""
+    if max(abs(value), abs(low), abs(high)) <= smallest:
+        return Spread(0.0, 0.0, 0.0)
+    return Spread(value, low, high)
 
 
 def _check_sum(found: Mapping[tuple[str, str], Spread], players: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from rmn_pipeline.world import PRESETS, World, WorldConfig, WorldError, build_world, preset
 from rmn_pipeline.world.landing import _all_files
-from rmn_pipeline_tests.world.plans import START, plan_over
+from rmn_pipeline_tests.world.plans import KEYS, START, plan_over
 
 SMALL = {"days": 35, "skus": 16, "arms": 64, "customers_per_retailer": 3000}
 OUTCOMES = [
@@ -50,6 +50,29 @@ def test_the_expectation_is_the_mean_of_many_replicates(preset_world: World) -> 
         values = drawn[name].to_numpy()
         error = max(values.std(ddof=1) / len(values) ** 0.5, 1e-9 * abs(values.mean()))
         assert abs(values.mean() - expected[name][0]) < 4 * error, name
+
+
+@pytest.mark.parametrize("name", ["messy", "scarce_stock"])
+def test_plans_share_their_random_numbers_whatever_the_knobs(name: str) -> None:
+    # Overlap is the one knob by which an arm's result depends on what else the plan holds in the same audience.
+    world = build_world(preset(name, seed=5, **SMALL, audience_overlap=0.0))
+    arms = world.true_arms("brand_x", START, 8)
+    alone = world.realize(plan_over(arms[:1], 800.0), replicates=5, seed=3).arms
+    among = world.realize(plan_over(arms, 800.0), replicates=5, seed=3).arms
+    assert among.join(alone, on=["replicate", *KEYS], how="semi").sort("replicate").equals(alone)
+    more = world.realize(plan_over(arms, 800.0), replicates=8, seed=3).totals
+    assert more[:5].equals(world.realize(plan_over(arms, 800.0), replicates=5, seed=3).totals)
+
+
+def test_paired_differences_cover_the_true_one_and_are_narrower_than_unpaired(preset_world: World) -> None:
+    arms = preset_world.true_arms("brand_x", START, 8)
+    plans = [plan_over(arms, usd) for usd in (np.full(len(arms), 4000.0), np.linspace(2000, 6000, len(arms)))]
+    name = "incremental_margin_usd"
+    first, second = (preset_world.realize(plan, replicates=100).totals[name].to_numpy() for plan in plans)
+    truth = np.subtract(*(preset_world.expect(plan)[name].sum() for plan in plans))
+    difference = first - second
+    assert abs(difference.mean() - truth) < 4 * difference.std(ddof=1) / 10
+    assert difference.var() < 0.5 * (first.var() + second.var())
 
 
 def test_arms_add_up_to_totals(preset_world: World) -> None:

@@ -344,7 +344,8 @@ def test_more_friction_never_brings_more(seed: int, knob: str, low: float, step:
     less, more = (
         expected(built(seed=seed, **{knob: value}), "incremental_revenue_usd") for value in (low, low + step)
     )
-    assert more < less
+    # In some small markets no two audiences of the brand share a placement and product.
+    assert more < less or (knob == "audience_overlap" and more == less)
 
 
 @settings(max_examples=25, deadline=None)

@@ -83,8 +83,9 @@ class Plan(_Frozen):
     """A budget laid out over arms, with what it is expected to earn and what held it back.
 
     `duals` says, per binding constraint, how much more of the objective (in dollars) one more unit of that
-    constraint's limit would earn: a dollar of budget, one point of ROAS given up, a dollar of CPA. `certified_gap` is
-    an upper bound on the share of the attainable objective that the optimizer left on the table before exploration.
+    constraint's limit would earn: a dollar of budget, one point of ROAS given up, a dollar of CPA, a unit of stock, a
+    dollar of a floor given up. `certified_gap` is an upper bound on the share of the attainable objective that the
+    optimizer left on the table before exploration.
     """
 
     plan_id: str
@@ -124,10 +125,17 @@ def plan_digest(*parts: str) -> str:
 
 
 def _dual_sentence(name: str, value: float, objective: str) -> str:
+    kind, _, node = name.partition(":")
+    where = f" of '{node}'" if node else ""
     unit = {
         "budget": "One more dollar of budget",
-        "min_roas": "Lowering the minimum ROAS by 0.1",
-        "max_cpa": "Raising the maximum cost per conversion by one dollar",
-    }.get(name.split(":")[0], f"One more dollar under '{name}'")
-    earned = value * 0.1 if name.startswith("min_roas") else value
+        "min_roas": f"Lowering the minimum ROAS{where} by 0.1",
+        "max_cpa": f"Raising the maximum cost per conversion{where} by one dollar",
+        "days_of_cover": f"One more unit in stock{where}",
+        "floor": f"One dollar less of the floor{where}",
+        "change_floor": f"One dollar less of what must be kept from last period{where}",
+        "min_spend_if_in": f"One dollar less of the minimum spend if in{where}",
+        "arm_floor": f"One dollar less of the floor{where}",
+    }.get(kind, f"One more dollar under '{name}'")
+    earned = value * 0.1 if kind == "min_roas" else value
     return f"{unit} earns {earned:,.2f} dollars of {objective.replace('_', ' ')}."

@@ -169,19 +169,33 @@ class WorldConfig(BaseModel):
     skus: int = Field(
         default=100, ge=1, le=5000, description="Products in all, split evenly over the brands."
     )
-    retailers: tuple[RetailerSpec, ...] = Field(default_factory=default_retailers, min_length=1)
+    retailers: tuple[RetailerSpec, ...] = Field(
+        default_factory=default_retailers,
+        min_length=1,
+        description="Retailers, each with its report format, relative size and cost per click.",
+    )
     brands: tuple[BrandSpec, ...] = Field(
         default_factory=default_brands,
         min_length=1,
         description="In YAML: a brand inline, or the path of a brand.yaml relative to the config file.",
     )
-    placements: tuple[PlacementSpec, ...] = Field(default_factory=default_placements, min_length=1)
-    audiences: tuple[str, ...] = Field(default=("loyal", "lapsed", "new_to_brand", "in_market"), min_length=1)
+    placements: tuple[PlacementSpec, ...] = Field(
+        default_factory=default_placements,
+        min_length=1,
+        description="Ad positions: past media habit, click rate, price, and how their platform takes credit.",
+    )
+    audiences: tuple[str, ...] = Field(
+        default=("loyal", "lapsed", "new_to_brand", "in_market"),
+        min_length=1,
+        description="Segments that retailers sell; a customer belongs to one of them.",
+    )
     arms: int = Field(default=400, ge=1, description="Advertised arms in history, over all brands.")
     rows: int | None = Field(
         default=None, ge=1, description="Wanted report rows; where given, the number of arms follows from it."
     )
-    customers_per_retailer: int = Field(default=200_000, ge=100)
+    customers_per_retailer: int = Field(
+        default=200_000, ge=100, description="People behind a retailer's log, over all audiences."
+    )
     impressions_per_customer_day: float = Field(
         default=12.0, gt=1, description="Mean ad frequency per log row."
     )
@@ -220,7 +234,7 @@ class WorldConfig(BaseModel):
     price_dispersion: float = Field(
         default=0.05, ge=0, description="Log sd of one SKU's price over retailers."
     )
-    units_per_order: float = Field(default=1.6, ge=1)
+    units_per_order: float = Field(default=1.6, ge=1, description="Mean units of a product in an order.")
     margin_heterogeneity_line: float = Field(default=0.08, ge=0, description="Sd of margin rate over lines.")
     margin_heterogeneity_sku: float = Field(
         default=0.06, ge=0, description="Sd of margin rate within a line."
@@ -261,7 +275,8 @@ class WorldConfig(BaseModel):
         default=0.0, ge=0, le=0.5, description="Log sd of a shelf's weekly price around its regular price."
     )
     response_family: CurveFamily = Field(
-        default="hill", description="Saturation: hill ρ·k·u/(1+u) with u = (x/k)**n, or log ρ·k·log(1+x/k)."
+        default="hill",
+        description="Saturation: hill ρ·k·u / (1 + u) with u = (x/k)**n, or log ρ·k·log(1 + x/k).",
     )
     hill_exponent: float = Field(
         default=1.0, gt=0.2, le=4, description="Median Hill exponent n; above 1 curves are S-shaped."

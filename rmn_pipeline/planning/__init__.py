@@ -4,9 +4,11 @@ from rmn_pipeline.planning.baselines import BaselineKind, baseline_plan, oracle_
 from rmn_pipeline.planning.errors import PlanError, ScenarioError
 from rmn_pipeline.planning.make_plan import make_plan
 from rmn_pipeline.planning.optimizer import optimize
+from rmn_pipeline.planning.packages import optimize_packages
 from rmn_pipeline.planning.plan import AllocationItem, Plan, Predicted, Relaxation
 from rmn_pipeline.planning.request import PlanRequest, RequestDefaults, ResolvedRequest, resolve
 from rmn_pipeline.planning.response import ResponseModel, fit_response
+from rmn_pipeline.planning.risk import optimize_at_risk
 from rmn_pipeline.planning.scenario import (
     Arm,
     ArmTable,
@@ -47,6 +49,8 @@ __all__ = [
     "make_plan",
     "observed_weeks",
     "optimize",
+    "optimize_at_risk",
+    "optimize_packages",
     "oracle_plan",
     "resolve",
 ]

@@ -68,10 +68,10 @@ def solve_scenario(scenario: Scenario, problem: Problem, effort: Effort | None =
     placed, solution, gap, notes = _solved(problem, effort)
     if not solution.feasible:
         conflict = minimal_conflict(problem, scenario.table.name)
-        return _refusal(problem, conflict, relaxations(problem, conflict))
+        return refusal(problem, conflict, relaxations(problem, conflict))
     blocking = _blocking_ratios(scenario, problem, solution)
     if blocking:
-        return _refusal(problem, tuple(row.name for row in blocking), _ratio_relaxations(problem, blocking))
+        return refusal(problem, tuple(row.name for row in blocking), _ratio_relaxations(problem, blocking))
     duals = priced_in_money(placed, solution)
     duals.update(_floor_prices(scenario, placed, solution))
     cover = (COVER_NOTE,) if any(row.unit == "units" for row in problem.rows) else ()
@@ -121,7 +121,8 @@ def _floor_prices(scenario: Scenario, problem: Problem, solution: Solution) -> d
     }
 
 
-def _refusal(problem: Problem, because: tuple[str, ...], ways_out: tuple[Relaxation, ...]) -> Optimum:
+def refusal(problem: Problem, because: tuple[str, ...], ways_out: tuple[Relaxation, ...]) -> Optimum:
+    """No plan, the constraints that contradict one another, and what would mend it."""
     nothing = np.zeros(problem.upper.size)
     notes = tuple(way.text for way in ways_out)
     return Optimum("infeasible", nothing, {}, (), because, ways_out, None, notes)

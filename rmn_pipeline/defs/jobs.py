@@ -36,7 +36,7 @@ def build_jobs(
         dg.define_asset_job(
             "harmonize_retailer",
             selection=dg.AssetSelection.assets(*RETAILER_ASSETS),
-            description="One retailer: raw feed to RMIS tables, and the clean room's view.",
+            description="One retailer: raw feed to RMIS tables, products to review, and the clean room's view.",
         ),
         dg.define_asset_job(
             "plan_brand",

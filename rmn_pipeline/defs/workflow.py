@@ -15,7 +15,7 @@ from rmn_pipeline.defs.kinds import ADAPTER_KINDS, AdapterKind
 
 RMIS_TABLES = ("rmis_skus", "rmis_audiences", "rmis_policies", "rmis_events", "rmis_rejects")
 # What one harmonization run of a retailer makes.
-RETAILER_ASSETS = ("raw_feed", *RMIS_TABLES, "clean_room_view")
+RETAILER_ASSETS = ("raw_feed", *RMIS_TABLES, "sku_match_proposals", "clean_room_view")
 # What one planning run of a brand makes.
 BRAND_ASSETS = (
     "plan_request",

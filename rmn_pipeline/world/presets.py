@@ -14,7 +14,7 @@ PRESETS: dict[str, str] = {
     "textbook": "What the planner assumes holds: Hill curves with exponent 1, exogenous spend, honest attribution.",
     "messy": "What critics of retail media describe: spend follows demand, platforms over-claim, arms interact.",
     "margin_heavy": "The sample market with margins that differ widely between lines and products.",
-    "no_private_value": "The withheld fields carry no information: one margin, one price, full shelves, no promotions.",
+    "no_private_value": "Every split of a budget is worth the same: equal arms, one price and margin, full shelves.",
     "scarce_stock": "The sample market with a quarter of all shelf days empty, and for longer.",
 }
 
@@ -107,6 +107,8 @@ _KNOBS: dict[str, dict[str, Any]] = {
         "audience_heterogeneity": 0.0,
         "response_heterogeneity": 0.0,
         "saturation_heterogeneity": 0.0,
+        # And no arm saturates within a whole budget: otherwise noise alone would cost something, by uneven splits.
+        "half_saturation_usd_per_week": 1e7,
         "spend_endogeneity": 0.0,
         "placements": _honest_placements(),
     },

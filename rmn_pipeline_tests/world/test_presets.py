@@ -150,6 +150,22 @@ def test_nothing_that_is_withheld_tells_arms_apart_where_it_should_not() -> None
     assert tables.incrementality["incrementality_multiplier"].mean() == pytest.approx(1.0, abs=0.1)
 
 
+def test_without_private_value_every_split_is_worth_the_same() -> None:
+    world = build_world(preset("no_private_value", **SMALL))
+    arms = world.true_arms("brand_x", START, 26)
+    rng = np.random.default_rng(3)
+    splits = [
+        np.full(len(arms), 1 / len(arms)),
+        rng.dirichlet(np.full(len(arms), 0.3)),
+        np.eye(len(arms))[0] * 0.5 + 0.5 / len(arms),
+    ]
+    worth = [
+        world.expect(plan_over(arms, 2_500_000 * split, weeks=26))["incremental_margin_usd"].sum()
+        for split in splits
+    ]
+    assert worth == pytest.approx([worth[0]] * 3, rel=0.005)
+
+
 def test_attribution_is_honest_in_the_textbook_and_not_in_the_mess() -> None:
     def claims_per_sale(name: str) -> float:
         history = build_world(preset(name, seed=1)).history

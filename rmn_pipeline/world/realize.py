@@ -27,6 +27,10 @@ _SUMMED = (
 )
 
 
+# About 20 MB per array of shelf weeks.
+_SHELF_WEEKS_AT_ONCE = 2_500_000
+
+
 @dataclass(frozen=True)
 class Realized:
     """What a plan brought, per replicate and arm (lines of one arm are summed first) and per replicate.
@@ -65,10 +69,13 @@ def realize(
         raise WorldError(f"a plan is judged on at least 1 replicate, not {replicates}")
     spend = read_plan(market, plan)
     luck = market.config.seed if seed is None else seed
-    shelves = _draw_shelves(market, plan.start_date, plan.weeks, replicates, luck)
-    noise = _draw_noise(market, spend.arms, plan.weeks, replicates, luck)
-    results = _outcomes(market, response, spend, shelves, noise)
     arms = spend.arms
+    parts = []
+    for batch in _batches(market, plan.weeks, replicates):
+        shelves = _draw_shelves(market, plan.start_date, plan.weeks, batch, luck)
+        noise = _draw_noise(market, arms, plan.weeks, batch, luck)
+        parts.append(_outcomes(market, response, spend, shelves, noise))
+    results = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     frame = pl.DataFrame(
         {
             "replicate": np.repeat(np.arange(replicates), len(arms)),
@@ -82,6 +89,12 @@ def realize(
             pl.lit(0.0).alias(name) for name in _SUMMED
         )
     return Realized(arms=frame, totals=totals)
+
+
+def _batches(market: Market, weeks: int, replicates: int) -> list[range]:
+    """Replicates in groups small enough for memory; each draws its own numbers, so groups change nothing."""
+    size = max(_SHELF_WEEKS_AT_ONCE // (market.base_price_usd.size * weeks), 1)
+    return [range(first, min(first + size, replicates)) for first in range(0, replicates, size)]
 
 
 def _outcomes(
@@ -132,46 +145,51 @@ def _at(shelves: Array, arms: ArmIndex) -> Array:
     return shelves[:, arms.retailer, arms.sku]
 
 
-def _draw_shelves(market: Market, start: date, weeks: int, replicates: int, seed: int) -> _FreshShelves:
-    """Draw what happens on all shelves in every replicate.
+def _draw_shelves(market: Market, start: date, weeks: int, batch: range, seed: int) -> _FreshShelves:
+    """Draw what happens on all shelves in each replicate of a batch.
 
     Weeks come first in every draw, so a longer plan sees the same first weeks as a shorter one.
     """
     config = market.config
-    shape = market.base_price_usd.shape
+    shape, replicates = market.base_price_usd.shape, len(batch)
     stock_draws = np.empty((weeks * 7, replicates, *shape), dtype=np.float32)
     promo = np.empty((weeks, replicates, *shape), dtype=bool)
     variation = np.ones((weeks, replicates, *shape))
     shock = np.ones((weeks, replicates, *shape))
-    for replicate in range(replicates):
+    for place, replicate in enumerate(batch):
         rng = stream(config.seed, "fresh stock", seed, replicate)
-        stock_draws[:, replicate] = rng.random((weeks * 7, *shape), dtype=np.float32)
+        stock_draws[:, place] = rng.random((weeks * 7, *shape), dtype=np.float32)
         rng = stream(config.seed, "fresh promo", seed, replicate)
-        promo[:, replicate] = rng.random((weeks, *shape)) < config.promo_rate
+        promo[:, place] = rng.random((weeks, *shape)) < config.promo_rate
         where = ((weeks, *shape), config.seed)
-        variation[:, replicate] = mean_one(config.price_variation, *where, "fresh price", seed, replicate)
-        shock[:, replicate] = mean_one(config.demand_noise, *where, "fresh demand", seed, replicate)
+        variation[:, place] = mean_one(config.price_variation, *where, "fresh price", seed, replicate)
+        shock[:, place] = mean_one(config.demand_noise, *where, "fresh demand", seed, replicate)
     in_stock = market.in_stock_days(stock_draws).reshape(weeks, 7, replicates, *shape).mean(axis=1)
     season = market.season(weeks_from(start, weeks)).T[:, None, None, :]
     ratio = price_ratio(config, promo, variation)
     demand = demand_index(config, season * shock, promo, ratio)
     return _FreshShelves(
-        demand_index=np.moveaxis(demand, 0, -1),
-        value_index=np.moveaxis(value_index(config, demand, ratio), 0, -1),
-        price_usd=np.moveaxis(market.base_price_usd * ratio, 0, -1),
-        in_stock_share=np.moveaxis(in_stock, 0, -1),
+        demand_index=_weeks_last(demand),
+        value_index=_weeks_last(value_index(config, demand, ratio)),
+        price_usd=_weeks_last(market.base_price_usd * ratio),
+        in_stock_share=_weeks_last(in_stock),
     )
 
 
-def _draw_noise(market: Market, arms: ArmIndex, weeks: int, replicates: int, seed: int) -> Array:
-    """Draw every replicate's response noise for all arms of the market and keep those of the plan's arms."""
+def _weeks_last(values: Array) -> Array:
+    """[week, replicate, …] as [replicate, …, week], laid out so that sums do not depend on the batch's size."""
+    return np.ascontiguousarray(np.moveaxis(values, 0, -1))
+
+
+def _draw_noise(market: Market, arms: ArmIndex, weeks: int, batch: range, seed: int) -> Array:
+    """Draw each replicate's response noise for all arms of the market and keep those of the plan's arms."""
     config = market.config
     everything = (len(config.retailers), len(config.placements), len(config.audiences), len(market.skus))
     flat = np.ravel_multi_index(arms.four, everything)
     sd = config.response_noise
-    noise = np.empty((replicates, len(arms), weeks))
-    for replicate in range(replicates):
+    noise = np.empty((len(batch), len(arms), weeks))
+    for place, replicate in enumerate(batch):
         rng = stream(config.seed, "fresh noise", seed, replicate)
         normal = rng.standard_normal((weeks, int(np.prod(everything))), dtype=np.float32)
-        noise[replicate] = np.exp(sd * normal[:, flat].T - 0.5 * sd * sd)
+        noise[place] = np.exp(sd * normal[:, flat].T - 0.5 * sd * sd)
     return noise

@@ -64,6 +64,14 @@ def test_plans_share_their_random_numbers_whatever_the_knobs(name: str) -> None:
     assert more[:5].equals(world.realize(plan_over(arms, 800.0), replicates=5, seed=3).totals)
 
 
+def test_memory_batches_change_no_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = build_world(preset("messy", seed=5, **SMALL))
+    plan = plan_over(world.true_arms("brand_x", START, 8), 800.0)
+    at_once = world.realize(plan, replicates=7)
+    monkeypatch.setattr("rmn_pipeline.world.realize._SHELF_WEEKS_AT_ONCE", 3 * 8 * 4 * 16)
+    assert world.realize(plan, replicates=7).arms.equals(at_once.arms)
+
+
 def test_paired_differences_cover_the_true_one_and_are_narrower_than_unpaired(preset_world: World) -> None:
     arms = preset_world.true_arms("brand_x", START, 8)
     plans = [plan_over(arms, usd) for usd in (np.full(len(arms), 4000.0), np.linspace(2000, 6000, len(arms)))]

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -31,12 +32,15 @@ from rmn_pipeline.comparison.metrics import (
     regret_to,
 )
 from rmn_pipeline.comparison.result import (
+    Ablation,
     ArmOutcomes,
     Better,
     BudgetCell,
     ComparisonResult,
+    CurvePanel,
     Difference,
     Estimate,
+    FieldValues,
     MetricInfo,
     ModeResult,
     PredictedMetrics,
@@ -44,7 +48,9 @@ from rmn_pipeline.comparison.result import (
     Provenance,
     RealizedMetrics,
     RegretMetrics,
+    RegretSplit,
     SkuShift,
+    StockWeek,
     Verdict,
     Winner,
 )
@@ -53,12 +59,15 @@ from rmn_pipeline.planning import Plan, PlanRequest, resolve
 FULL_DATA, CLEAN_ROOM, ORACLE = "full_data", "clean_room", "oracle"
 REFERENCES = (ORACLE, "status_quo", "equal_split")
 REQUIRED_PLANS = (FULL_DATA, CLEAN_ROOM, *REFERENCES)
+# Without truth there is no oracle.
+REQUIRED_WITHOUT_TRUTH = tuple(mode for mode in REQUIRED_PLANS if mode != ORACLE)
 LABELS = {
     FULL_DATA: "Full data",
     CLEAN_ROOM: "Clean room",
     ORACLE: "Oracle",
     "status_quo": "Status quo",
     "equal_split": "Equal split",
+    "proportional_to_sales": "By attributed sales",
 }
 # What "doing better" means: the very quantity that both planners were asked to maximize. Net margin, which also
 # counts money left unspent, stands beside it in every report.
@@ -79,6 +88,17 @@ AVAILABILITY_COLUMNS = ("retailer_id", "sku_id", "in_stock_probability")
 Measured = dict[str, Replicated | None]
 
 
+@dataclass(frozen=True)
+class Details:
+    """What is measured beside the plans' outcomes, each by a module of its own; what is left out is not shown."""
+
+    field_values: FieldValues | None = None
+    regret_splits: Mapping[str, RegretSplit] = field(default_factory=dict)
+    ablation: Ablation | None = None
+    curves: tuple[CurvePanel, ...] = ()
+    stock: tuple[StockWeek, ...] = ()
+
+
 def compare(
     *,
     brand_id: str,
@@ -91,6 +111,8 @@ def compare(
     seed: int = 0,
     generated_at: datetime | None = None,
     notes: Mapping[str, str] | None = None,
+    details: Details | None = None,
+    judged_by: Literal["truth", "model"] = "truth",
 ) -> ComparisonResult:
     """Judge every plan in the same market and say what each brought in and how they differ.
 
@@ -106,12 +128,15 @@ def compare(
         seed: Fixes the luck that all plans share.
         generated_at: Time stamp of the result; now if not given.
         notes: Further provenance, such as a run id or the digest of the market.
+        details: Field values, regret splits, ablation, curves and stock, to be shown with the rest.
+        judged_by: "model" where the judge is a model and not the truth; no oracle is asked for then.
 
     Raises:
         ComparisonError: A plan is missing or belongs to another brand or horizon, a table lacks a column, or
             the judge's outcomes do not fit the plan.
     """
-    _check_plans(brand_id, plans, request, replicates)
+    _check_plans(brand_id, plans, request, replicates, judged_by)
+    more = details or Details()
     _check_table("skus", skus, SKU_COLUMNS)
     if availability is not None:
         _check_table("availability", availability, AVAILABILITY_COLUMNS)
@@ -141,7 +166,9 @@ def compare(
         request=request,
         metrics=infos,
         modes={
-            mode: _mode_result(mode, plan, judged.get(mode), measured.get(mode), request, skus, availability)
+            mode: _mode_result(
+                mode, plan, judged.get(mode), measured.get(mode), request, skus, availability
+            ).model_copy(update={"regret_split": more.regret_splits.get(mode)})
             for mode, plan in plans.items()
         },
         verdict=_verdict(differences, objective_metric, plans),
@@ -154,6 +181,11 @@ def compare(
         },
         sku_shifts=_sku_shifts(judged, skus),
         provenance=_provenance(plans, judge, notes),
+        judged_by=judged_by,
+        field_values=more.field_values,
+        ablation=more.ablation,
+        curves=more.curves,
+        stock=more.stock,
     )
 
 
@@ -162,12 +194,15 @@ def is_feasible(plan: Plan) -> bool:
     return plan.status != "infeasible"
 
 
-def _check_plans(brand_id: str, plans: Mapping[str, Plan], request: PlanRequest, replicates: int) -> None:
-    missing = [mode for mode in REQUIRED_PLANS if mode not in plans]
+def _check_plans(
+    brand_id: str, plans: Mapping[str, Plan], request: PlanRequest, replicates: int, judged_by: str
+) -> None:
+    required = REQUIRED_PLANS if judged_by == "truth" else REQUIRED_WITHOUT_TRUTH
+    missing = [mode for mode in required if mode not in plans]
     if missing:
         raise ComparisonError(
             f"comparison of {brand_id}: no plan for {', '.join(missing)}; "
-            f"pass one for each of {', '.join(REQUIRED_PLANS)}"
+            f"pass one for each of {', '.join(required)}"
         )
     if replicates < MINIMUM_REPLICATES:
         raise ComparisonError(f"comparison of {brand_id}: {replicates} replicate(s); ask for 50 or more")

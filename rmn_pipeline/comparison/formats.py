@@ -60,6 +60,10 @@ def _points(value: float) -> str:
     return f"{100 * abs(value):,.1f} pts"
 
 
+def _cents(value: float) -> str:
+    return f"{100 * abs(value):,.1f} ¢"
+
+
 _STYLES: dict[str, Callable[[float], str]] = {
     "usd": _usd,
     "usd_short": _usd_short,
@@ -69,6 +73,7 @@ _STYLES: dict[str, Callable[[float], str]] = {
     "percent": _percent,
     "count": _count,
     "points": _points,
+    "cents": _cents,
 }
 _DIFFERENCE_STYLE: dict[Unit, str] = {"usd": "usd", "ratio": "ratio", "share": "points", "count": "count"}
 

@@ -125,6 +125,13 @@ PREDICTION_METRICS: dict[str, MetricInfo] = {
         better="closer_to_one",
         description="Realized / predicted incremental margin.",
     ),
+    "calibration_slope": MetricInfo(
+        label="Calibration slope by arm, revenue",
+        unit="ratio",
+        better="closer_to_one",
+        description="Slope of the regression of mean realized on predicted incremental revenue over funded arms; "
+        "below 1 the plan sees larger differences between arms than there are.",
+    ),
 }
 
 
@@ -233,6 +240,7 @@ def prediction_metrics(judged: JudgedPlan) -> dict[str, Replicated | None]:
         "margin_accuracy_in_total": accuracy(_total(predicted_margin), _total(margin)),
         "calibration_ratio": _calibration(predicted_revenue, revenue),
         "margin_calibration_ratio": _calibration(predicted_margin, margin),
+        "calibration_slope": calibration_slope(predicted_revenue, revenue),
     }
 
 
@@ -277,6 +285,18 @@ def _calibration(predicted: np.ndarray, realized: np.ndarray) -> Replicated | No
     if promised <= 0:
         return None
     return mean_of(realized.sum(axis=1) / promised)
+
+
+def calibration_slope(predicted: np.ndarray, realized: np.ndarray) -> Replicated | None:
+    """Slope of mean realized on predicted over arms, with intercept; None where all predictions are alike."""
+    if predicted.size < 2:
+        return None
+    centred = predicted - predicted.mean()
+    scale = float((centred**2).sum())
+    if scale <= 1e-12 * float((predicted**2).sum()):
+        return None
+    # Linear in the outcome: each replicate has its own slope, and their mean is that of the mean outcome.
+    return mean_of(realized @ centred / scale)
 
 
 def _margin_by_sku(judged: JudgedPlan) -> tuple[np.ndarray, np.ndarray]:

@@ -78,11 +78,12 @@ PAGE = """{% macro tags(names, nothing) %}{% for name in names %}<span class="ta
 <body>
 <main>
 <header>
-  <p class="kicker">Retail media · full data against clean room</p>
+  <p class="kicker">Retail media · full data against clean room
+  {%- if result.judged_by == "model" %} · model-based, no truth known{% endif %}</p>
   <h1>What the withheld data is worth to {{ result.brand_id }}</h1>
   <p class="facts">{{ figure("weeks", "count") }} weeks from {{ figure("start_date", "text") }} · budget up to
-    {{ figure("request.budget_usd", "usd") }} · objective: {{ objective }} · judged in a synthetic market with
-    known truth · {{ figure("replicates", "count") }} replicates</p>
+    {{ figure("request.budget_usd", "usd") }} · objective: {{ objective }} · {{ judged_in }}
+    · {{ figure("replicates", "count") }} replicates</p>
 </header>
 
 <section class="verdict {{ result.verdict.winner }}"><p>{{ sentences[0] }}</p></section>
@@ -103,10 +104,11 @@ PAGE = """{% macro tags(names, nothing) %}{% for name in names %}<span class="ta
 {% if charts.outcomes %}<h2>What each plan brought in</h2>
 <figure>{{ charts.outcomes }}
 <figcaption>Bars: realized, mean over replicates, with {{ figure("confidence_level", "percent") }} intervals;
-bold numbers: the realized mean. White diamonds: what the plan itself forecast. The oracle plan was made on the
-market's true response curves and is no plan that anyone could make
-{%- if not result.modes.oracle.experiment_spend_usd %}; it sets nothing aside for experiments{% endif %}. Status quo
-and equal split are what a planner does without a model.</figcaption></figure>{% endif %}
+bold numbers: the realized mean. White diamonds: what the plan itself forecast.{% if "oracle" in result.modes %} The
+oracle plan was made on the market's true response curves and is no plan that anyone could make
+{%- if not result.modes.oracle.experiment_spend_usd %}; it sets nothing aside for experiments{% endif %}.{% endif %}
+Status quo, equal split and the split by attributed sales are what a planner does without a model.
+</figcaption></figure>{% endif %}
 
 <h2>All plans side by side</h2>
 <p class="note">Realized values with their {{ figure("confidence_level", "percent") }} intervals below. Rest the
@@ -136,6 +138,34 @@ includes 0.</figcaption></figure>{% endif %}
 {% endfor %}</tbody>
 </table></div>{% endif %}
 
+{% if values %}<h2>What each withheld field is worth</h2>
+<figure>{{ charts.waterfall }}
+<figcaption>From the clean-room plan to the full-data plan: exact Shapley shares over all combinations of visible
+fields, each planned anew and carried out under the same luck, with {{ figure("confidence_level", "percent") }}
+intervals. Green: worth something; red: costs something; grey: the interval includes 0. The axes do not start at 0.
+</figcaption></figure>
+<p><b>Price sheet.</b> US cents of margin net of ad spend per dollar of budget: the most that the field should cost
+the brand, on average over the order in which fields are bought, bought alone, and bought when all others are there.</p>
+<div class="scroll"><table>
+<thead><tr><th>Field</th><th>Share of {{ values.label }}</th><th>Share of net margin</th><th>Price on average</th>
+<th>Bought alone</th><th>Bought last</th><th class="words">Reading</th></tr></thead>
+<tbody>{% for row in values.rows %}<tr><td>{{ row.label }}</td>
+{%- for cell in row.cells %}<td>{{ cell.value }}<span class="range">{{ cell.low }} to {{ cell.high }}</span></td>
+{%- endfor %}<td class="words">{{ row.reading }}</td></tr>
+{% endfor %}</tbody></table></div>
+{% if values.interactions %}<p class="note">Strongest interactions, net margin:
+{% for pair in values.interactions %}{{ pair.first }} with {{ pair.second }} {{ pair.value }} ({{ pair.low }} to
+{{ pair.high }}){% if not loop.last %}; {% endif %}{% endfor %}. Above 0 two fields are worth more together than
+apart.</p>{% endif %}
+<p class="note">A field may have a negative share: information that makes a planner keep a limit of the brief (a
+minimum ROAS, stock) costs margin while it keeps the promise, and a planner whose model is wrong can be misled by more
+data. Intervals are over the luck of the weeks to come in this one market; docs/comparison.md shows many markets.</p>
+{% endif %}
+{% if charts.regret %}<h2>What the plans miss of the oracle, by cause</h2>
+<figure>{{ charts.regret }}
+<figcaption>Estimated curves: the best plan on the planner's curves that keeps every limit in truth. Misjudged limits:
+what is lost, or gained, because limits and stock are judged on estimated curves too. A plan that breaks a true
+limit can gain by it; see the table of limits.</figcaption></figure>{% endif %}
 {% if charts.budget %}<h2>Where the money goes</h2>
 <figure>{{ charts.budget }}
 <figcaption>Ad spend over the whole horizon, experiments included.</figcaption></figure>{% endif %}
@@ -147,6 +177,17 @@ the margin that a dollar of this product's incremental revenue really carries.</
 <tbody>{% for row in shifts %}<tr><td>{{ row.title }}</td><td class="words">{{ row.line }}</td><td>{{ row.full }}</td>
 <td>{{ row.clean }}</td><td>{{ row.spend }}</td><td>{{ row.margin }}</td><td>{{ row.rate }}</td></tr>
 {% endfor %}</tbody></table></div>{% endif %}
+
+{% if charts.curves %}<h2>What the planners believed</h2>
+<figure>{{ charts.curves }}
+<figcaption>Incremental revenue per week against spend per week, for the retailer, placement and product cells that the
+plans fund most differently; audiences are added up. Lines: posterior mean; bands: nine tenths of the posterior; dots:
+what each plan spends{% if has_truth %}; dashed: the market's own curve, which no planner sees{% endif %}.
+</figcaption></figure>{% endif %}
+
+{% if charts.stock %}<h2>Stock behind the money</h2>
+<figure>{{ charts.stock }}
+<figcaption>History, week by week. The clean-room planner does not see it.</figcaption></figure>{% endif %}
 
 {% if charts.forecast %}<h2>Forecast against reality, arm by arm</h2>
 <figure>{{ charts.forecast }}
@@ -182,13 +223,27 @@ and stock at the time of planning are checked on the plan itself.</p>
 {%- else %}{{ tags(row.binding, "nothing") }}{% endif %}</td>
 <td>{{ row.gap }}</td></tr>
 {% endfor %}</tbody></table></div>
+{% if charts.federation %}<figure>{{ charts.federation }}
+<figcaption>The adapters that stood on the base model when the brief was read, per plan.</figcaption></figure>
+{% endif %}
+{% if cells %}<p><b>Data or adapter?</b> The same brief read with and without the manufacturer's adapter, planned on
+either data.</p>
+<div class="scroll"><table>
+<thead><tr><th>Data</th><th class="words">Brand's adapter</th><th class="words">Brief understood</th>
+<th>{{ cells.label }}</th><th>Margin net of ad spend</th></tr></thead>
+<tbody>{% for row in cells.rows %}<tr><td>{{ row.data }}</td><td class="words">{{ row.adapter }}</td>
+<td class="words">{{ row.understood }}</td><td>{{ row.objective }}</td><td>{{ row.net }}</td></tr>
+{% endfor %}</tbody></table></div>{% endif %}
 <p class="note">The certified gap bounds how far the optimizer may be from the best plan on the curves it was given; it
 says nothing about whether those curves are right.</p>
 
 <h2>How this was measured</h2>
 <ul class="method">
-  <li><b>Truth.</b> Every plan was carried out in a synthetic market whose response to advertising is known. No planner
-  sees that truth; only the judge does. Incremental means: compared with the same market without the ads.</li>
+  {% if result.judged_by == "model" %}<li><b>No truth.</b> Every plan was carried out on posterior draws of the
+  full-data model's response curves. What that model gets wrong, this page gets wrong. It leans towards the plan that
+  the same model made.</li>{% else %}<li><b>Truth.</b> Every plan was carried out in a synthetic market whose response
+  to advertising is known. No planner sees that truth; only the judge does. Incremental means: compared with the same
+  market without the ads.</li>{% endif %}
   <li><b>Replicates.</b> Each plan was carried out {{ figure("replicates", "count") }} times on fresh weeks, with
   the luck of those weeks drawn anew (seed {{ figure("seed", "text") }}).</li>
   <li><b>Common random numbers.</b> Replicate by replicate all plans meet the same luck, so it cancels from
@@ -201,13 +256,14 @@ says nothing about whether those curves are right.</p>
 </ul>
 <p><b>What it does not prove.</b></p>
 <ul class="method">
-  <li>The market is synthetic. The size of a difference here is no forecast for a real brand; it depends on how much
-  margins, stock and response vary in this market.</li>
+  {% if result.judged_by == "truth" %}<li>The market is synthetic. The size of a difference here is no forecast for a
+  real brand; it depends on how much margins, stock and response vary in this market.</li>{% endif %}
   <li>The intervals cover the luck of the weeks to come, given these plans in this one market. They do not cover other
   histories that the plans could have been estimated from, another draw of the clean room's noise (which is never
   repeated, and moves the clean-room plan), nor other markets.</li>
-  <li>The difference is that of all withheld fields together, the noise of the clean room included. It does not say
-  which field it comes from.</li>
+  <li>{% if values %}The shares of the fields hold for this brief, this budget and this clean room's noise; another
+  brief gives others.{% else %}The difference is that of all withheld fields together, the noise of the clean room
+  included. It does not say which field it comes from.{% endif %}</li>
 </ul>
 
 <footer>

@@ -1,16 +1,32 @@
 """The charts of the report, drawn from a `ComparisonResult` alone.
 
-Colours are Okabe and Ito's, which stay apart for colour-blind readers; every series also has a label or a position
-of its own. SVG goes into the page, PNG into Dagster's metadata. matplotlib is imported when a chart is drawn.
+SVG goes into the page, PNG into the PDF and Dagster's metadata. matplotlib is imported when a chart is drawn.
 """
 
-import io
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rmn_pipeline.comparison.chart_style import (
+    BOTH,
+    FAINT,
+    INK,
+    MODE_COLOURS,
+    PLACEMENT_COLOURS,
+    drawing_style,
+    new_figure,
+    patch,
+    saved,
+)
+from rmn_pipeline.comparison.detail_plots import (
+    curves_chart,
+    federation_chart,
+    regret_chart,
+    stock_chart,
+    waterfall_chart,
+)
 from rmn_pipeline.comparison.formats import format_value
 from rmn_pipeline.comparison.result import ArmOutcomes, ComparisonResult, Estimate, ModeResult
 
@@ -18,46 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-MODE_COLOURS = {
-    "full_data": "#0072B2",
-    "clean_room": "#D55E00",
-    "oracle": "#009E73",
-    "status_quo": "#8C8C8C",
-    "equal_split": "#BFBFBF",
-}
-PLACEMENT_COLOURS = {
-    "search": "#0072B2",
-    "category": "#56B4E9",
-    "product_detail": "#009E73",
-    "home": "#E69F00",
-    "offsite": "#CC79A7",
-    "cart": "#F0E442",
-    "in_store": "#D55E00",
-    "unspecified": "#8C8C8C",
-}
-BOTH = ("full_data", "clean_room")
-INK, FAINT = "#1F2933", "#9AA5B1"
-STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.titlecolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 9,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "comparison",
-}
 # Beyond this many points a scatter is drawn as pixels inside the SVG, or the page grows without need.
 VECTOR_POINTS = 1500
 # Share of a bar chart's width that is kept free for the numbers at its right edge.
@@ -103,7 +79,22 @@ def _drawn(result: ComparisonResult) -> dict[str, Callable[[ComparisonResult], "
         charts["differences"] = _forest_chart
         charts["budget"] = _budget_chart
         charts["forecast"] = _forecast_chart
+    for name, wanted, draw in (
+        ("waterfall", result.field_values is not None, waterfall_chart),
+        ("regret", any(result.modes[mode].regret_split is not None for mode in BOTH), regret_chart),
+        ("curves", bool(result.curves), curves_chart),
+        ("stock", bool(result.stock), stock_chart),
+        ("federation", any(result.modes[mode].adapters_used for mode in BOTH), federation_chart),
+    ):
+        if wanted:
+            charts[name] = draw
     return charts
+
+
+def chart_pngs(result: ComparisonResult, dpi: int = 200) -> dict[str, bytes]:
+    """The same charts as pictures, by name."""
+    with drawing_style():
+        return {name: saved(draw(result), "png", dpi=dpi) for name, draw in _drawn(result).items()}
 
 
 def _has_both(result: ComparisonResult) -> bool:
@@ -239,7 +230,7 @@ def _draw_flow(axes: "Axes", result: ComparisonResult) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.set_title("Budget by retailer and placement, USD million", pad=22)
-    handles = [_patch(PLACEMENT_COLOURS[name], name.replace("_", " ")) for name in placements]
+    handles = [patch(PLACEMENT_COLOURS[name], name.replace("_", " ")) for name in placements]
     axes.legend(
         handles=handles, ncols=len(handles), loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.1,
         handlelength=1.0, columnspacing=1.2,
@@ -293,36 +284,9 @@ def _short(label: str) -> str:
     )
 
 
-def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure, in inches, that lays itself out."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
 def _pair(subfigures: Any) -> "tuple[SubFigure, SubFigure]":
     """matplotlib's types leave open whether it returns one subfigure or an array of them."""
     return subfigures[0], subfigures[1]
-
-
-def _patch(colour: str, label: str) -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(color=colour, label=label)
-
-
-def drawing_style() -> Any:
-    """A context in which charts look like those of the report."""
-    import matplotlib
-
-    return matplotlib.rc_context(STYLE)
-
-
-def saved(figure: "Figure", kind: str, **options: Any) -> bytes:
-    """The figure as a file's bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, **options)
-    return buffer.getvalue()
 
 
 def _svg(name: str, draw: Callable[[ComparisonResult], "Figure"], result: ComparisonResult) -> str:

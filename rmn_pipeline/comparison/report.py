@@ -1,4 +1,4 @@
-"""comparison.html, comparison.json and comparison.png: written together, or not at all.
+"""comparison.html, .pdf, .json and .png: written together, or not at all.
 
 The page is self-contained: style and charts are inside it and nothing is fetched. Every number on it is taken from
 the JSON by its path, formatted, and marked with that path.
@@ -18,10 +18,15 @@ from rmn_pipeline.comparison.errors import ComparisonError
 from rmn_pipeline.comparison.formats import NOTHING, difference_style, format_value, resolve_path
 from rmn_pipeline.comparison.metrics import PREDICTION_METRICS, REALIZED_METRICS
 from rmn_pipeline.comparison.page import PAGE, STYLE_SHEET
+from rmn_pipeline.comparison.pdf import render_pdf
 from rmn_pipeline.comparison.plots import chart_svgs, overview_png
-from rmn_pipeline.comparison.result import ComparisonResult, ConstraintCheck, Difference, ModeResult
+from rmn_pipeline.comparison.result import Bounds, ComparisonResult, ConstraintCheck, Difference, ModeResult
 from rmn_pipeline.comparison.summary import BOTH, CONSTRAINT_WORDS, FIGURE, summarize
 
+CHARTS = (
+    "outcomes", "differences", "budget", "forecast", "waterfall", "regret", "curves", "stock", "federation",
+)  # fmt: skip
+INTERACTIONS_SHOWN = 3
 Figure = Callable[[str, str], Markup]
 Row = dict[str, Any]
 
@@ -30,6 +35,10 @@ OBJECTIVE_WORDS = {
     "incremental_margin": "incremental margin",
     "incremental_revenue": "incremental revenue",
     "roas": "return on ad spend",
+}
+JUDGED_IN = {
+    "truth": "judged in a synthetic market with known truth",
+    "model": "model-based: expected by the full-data model",
 }
 PREDICTED_ROWS = (
     ("spend_usd", "Ad spend", "usd"),
@@ -42,15 +51,16 @@ PREDICTED_ROWS = (
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where the three files of a report lie."""
+    """Where the files of a report lie."""
 
     html: Path
     json: Path
     png: Path
+    pdf: Path
 
 
 def render_report(result: ComparisonResult, out_dir: Path | str) -> ReportFiles:
-    """Write the report into `out_dir`; existing files stay as they are until all three new ones are complete."""
+    """Write the report into `out_dir`; existing files stay as they are until all new ones are complete."""
     folder = Path(out_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,6 +68,7 @@ def render_report(result: ComparisonResult, out_dir: Path | str) -> ReportFiles:
             "comparison.json": render_json(result).encode(),
             "comparison.png": overview_png(result),
             "comparison.html": render_html(result).encode(),
+            "comparison.pdf": render_pdf(result),
         }
         _write_together(folder, contents)
     except OSError as error:
@@ -66,7 +77,10 @@ def render_report(result: ComparisonResult, out_dir: Path | str) -> ReportFiles:
             "make the folder writable or choose another"
         ) from error
     return ReportFiles(
-        html=folder / "comparison.html", json=folder / "comparison.json", png=folder / "comparison.png"
+        html=folder / "comparison.html",
+        json=folder / "comparison.json",
+        png=folder / "comparison.png",
+        pdf=folder / "comparison.pdf",
     )
 
 
@@ -102,13 +116,16 @@ def render_html(result: ComparisonResult) -> str:
         judged=_judged(result),
         sources=[_source_row(mode, figure) for mode in result.modes.values()],
         narrowing=_narrowing(result, figure),
+        judged_in=JUDGED_IN[result.judged_by],
+        values=_field_values(result, figure),
+        cells=_ablation(result, figure),
+        has_truth=any(panel.truth is not None for panel in result.curves),
     )
 
 
 def _charts(result: ComparisonResult) -> Mapping[str, Markup | None]:
     drawn = chart_svgs(result)
-    names = ("outcomes", "differences", "budget", "forecast")
-    return {name: Markup(drawn[name]) if name in drawn else None for name in names}
+    return {name: Markup(drawn[name]) if name in drawn else None for name in CHARTS}
 
 
 def _marked_up(sentence: str, figure: Figure) -> Markup:
@@ -314,6 +331,79 @@ def _narrowing(result: ComparisonResult, figure: Figure) -> Row | None:
         "half": figure(f"differences.{name}.half_width", f"|{style}"),
         "unpaired": figure(f"differences.{name}.unpaired_half_width", f"|{style}"),
     }
+
+
+def _field_values(result: ComparisonResult, figure: Figure) -> Row | None:
+    """The price sheet's rows and the strongest interactions."""
+    values = result.field_values
+    if values is None:
+        return None
+    net = values.games["net_margin_usd"]
+    order = sorted(range(len(net.interactions)), key=lambda place: -abs(net.interactions[place].value.value))
+    clear = [place for place in order if net.interactions[place].value.excludes_zero]
+    return {
+        "label": values.games[values.objective_metric].label,
+        "rows": [
+            {
+                "label": values.labels[name],
+                "cells": [
+                    _bounds_cell(f"field_values.{path}", style, figure)
+                    for path, style in (
+                        (f"games.{values.objective_metric}.shares.{name}.shapley", "+usd_short"),
+                        (f"games.net_margin_usd.shares.{name}.shapley", "+usd_short"),
+                        (f"price_sheet.{name}.net_per_budget_dollar", "+cents"),
+                        (f"price_sheet.{name}.alone_per_budget_dollar", "+cents"),
+                        (f"price_sheet.{name}.last_per_budget_dollar", "+cents"),
+                    )
+                ],
+                "reading": _price_reading(net.shares[name].shapley),
+            }
+            for name in values.fields
+        ],
+        "interactions": [
+            {
+                "first": values.labels[net.interactions[place].first].lower(),
+                "second": values.labels[net.interactions[place].second].lower(),
+                **_bounds_cell(
+                    f"field_values.games.net_margin_usd.interactions.{place}.value", "+usd_short", figure
+                ),
+            }
+            for place in clear[:INTERACTIONS_SHOWN]
+        ],
+    }
+
+
+def _bounds_cell(path: str, style: str, figure: Figure) -> Row:
+    return {part: figure(f"{path}.{part}", style) for part in ("value", "low", "high")}
+
+
+def _price_reading(net: Bounds) -> Markup:
+    if not net.excludes_zero:
+        return Markup('<span class="quiet">interval includes 0</span>')
+    return Markup("<b>worth asking for</b>") if net.value > 0 else Markup("<b>not worth its place here</b>")
+
+
+def _ablation(result: ComparisonResult, figure: Figure) -> Row | None:
+    if result.ablation is None:
+        return None
+    rows = []
+    for place, cell in enumerate(result.ablation.cells):
+        path = f"ablation.cells.{place}"
+        understood: Markup | str = "as with the adapter" if cell.same_request else "differently"
+        if not cell.planned:
+            understood = Markup('<span class="broken">no plan:</span> {}').format(
+                figure(f"{path}.refused_because", "text")
+            )
+        rows.append(
+            {
+                "data": result.modes[cell.data].label,
+                "adapter": "with" if cell.brand_adapter else "without",
+                "understood": understood,
+                "objective": figure(f"{path}.objective.value", "usd_short"),
+                "net": figure(f"{path}.net_margin_usd.value", "usd_short"),
+            }
+        )
+    return {"label": result.metrics[result.ablation.metric].label, "rows": rows}
 
 
 def _write_together(folder: Path, contents: Mapping[str, bytes]) -> None:

@@ -80,6 +80,7 @@ class PredictionMetrics(_Frozen):
     margin_accuracy_in_total: Estimate | None
     calibration_ratio: Estimate | None
     margin_calibration_ratio: Estimate | None
+    calibration_slope: Estimate | None = None
 
 
 class RegretMetrics(_Frozen):
@@ -87,6 +88,20 @@ class RegretMetrics(_Frozen):
 
     regret: Estimate | None = Field(description="In the objective's own unit")
     regret_share: Estimate | None = Field(description="As a share of the oracle plan's value")
+
+
+class RegretSplit(_Frozen):
+    """Regret by where it comes from; the four pieces sum to the total in every replicate."""
+
+    metric: str
+    oracle: Estimate = Field(description="What the oracle on very fine segments brings")
+    piecewise: Estimate = Field(description="Lost to straight segments instead of curves")
+    estimation: Estimate = Field(description="Lost to estimated instead of true curves, limits kept in truth")
+    constraint_misjudgement: Estimate = Field(
+        description="Lost (or, where a true limit is broken, gained) by judging limits on estimated curves"
+    )
+    experiments: Estimate = Field(description="Spent on learning: the reserve for experiments")
+    total: Estimate
 
 
 class ConstraintCheck(_Frozen):
@@ -153,6 +168,7 @@ class ModeResult(_Frozen):
     realized: RealizedMetrics | None
     prediction: PredictionMetrics | None
     regret: RegretMetrics | None
+    regret_split: RegretSplit | None = None
     constraint_violations: tuple[ConstraintCheck, ...]
     constraints_kept: tuple[ConstraintCheck, ...]
     budget: tuple[BudgetCell, ...]
@@ -265,6 +281,65 @@ class FieldValues(_Frozen):
     coalitions: tuple[CoalitionOutcome, ...]
 
 
+class AblationCell(_Frozen):
+    """One of four ways to plan: which data, and whether the brief was read with the brand's own vocabulary."""
+
+    data: Literal["full_data", "clean_room"]
+    brand_adapter: bool
+    planned: bool = Field(
+        description="False where the brief was refused or no plan exists; it counts as nothing"
+    )
+    refused_because: str | None
+    adapters_used: tuple[str, ...]
+    same_request: bool = Field(
+        description="Whether the brief was understood as it was with the brand's adapter"
+    )
+    objective: Estimate
+    net_margin_usd: Estimate
+
+
+class Ablation(_Frozen):
+    """Two by two: the data and the manufacturer's adapter, each with the other one either way."""
+
+    metric: str
+    cells: tuple[AblationCell, ...]
+    data_effect: Bounds = Field(
+        description="Full data minus clean room, mean over both readings of the brief"
+    )
+    adapter_effect: Bounds = Field(description="With minus without the adapter, mean over both kinds of data")
+    interaction: Bounds = Field(description="The data's effect with the adapter minus that without it")
+
+
+class CurveBand(_Frozen):
+    """One plan's belief about a curve: weekly incremental revenue at each spend, with its 90 % interval."""
+
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    chosen_spend_usd_per_week: float
+    chosen_mean_usd_per_week: float
+
+
+class CurvePanel(_Frozen):
+    """A retailer, placement and product: audiences are added up, split as they were in the past."""
+
+    retailer_id: str
+    placement_type: str
+    sku_id: str
+    title: str
+    spend_usd_per_week: tuple[float, ...]
+    bands: dict[str, CurveBand]
+    truth: tuple[float, ...] | None = Field(description="The market's own curve, where there is a truth")
+
+
+class StockWeek(_Frozen):
+    """Shelf presence in one week of history, weighted by what each plan spends on the shelves."""
+
+    week: date
+    by_plan: dict[str, float]
+    all_shelves: float
+
+
 class Provenance(_Frozen):
     """What this comparison was made from."""
 
@@ -299,6 +374,14 @@ class ComparisonResult(_Frozen):
     )
     sku_shifts: tuple[SkuShift, ...]
     provenance: Provenance
+    judged_by: Literal["truth", "model"] = Field(
+        default="truth",
+        description="'model': no truth is known; outcomes are expected by the full-data model's posterior",
+    )
+    field_values: FieldValues | None = None
+    ablation: Ablation | None = None
+    curves: tuple[CurvePanel, ...] = ()
+    stock: tuple[StockWeek, ...] = ()
 
 
 def json_schema() -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from rmn_pipeline.comparison.chart_style import FAINT, INK, MODE_COLOURS, drawing_style, new_figure, saved
 from rmn_pipeline.comparison.field_values import FIELD_LABELS, GAME_LABELS
-from rmn_pipeline.comparison.plots import FAINT, INK, MODE_COLOURS, drawing_style, new_figure, saved
 from rmn_pipeline.comparison.result import Bounds
 from rmn_pipeline.comparison.sensitivity import PresetSummary, SensitivityResult
 

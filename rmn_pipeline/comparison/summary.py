@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
+from rmn_pipeline.comparison.detail_summary import detail_sentences
 from rmn_pipeline.comparison.formats import format_value, resolve_path
 from rmn_pipeline.comparison.result import ComparisonResult, ConstraintCheck, Difference
 
@@ -27,6 +28,11 @@ CONSTRAINT_WORDS = {
     "exclude_lines": "the excluded product lines",
     "exclude_out_of_stock": "the exclusion of out-of-stock products",
 }
+
+MODEL_BASED = (
+    "Model-based: nobody knows this market's truth. Outcomes are what the full-data model expects of both plans, so "
+    "the comparison leans towards the plan that this model made, and cannot show that the model is right."
+)
 
 
 def summarize(result: ComparisonResult) -> tuple[str, ...]:
@@ -50,6 +56,8 @@ def fill(template: str, figure: Callable[[str, str], str]) -> str:
 
 def _sentences(result: ComparisonResult) -> Iterator[str]:
     yield _headline(result)
+    if result.judged_by == "model":
+        yield MODEL_BASED
     if result.verdict.winner == "undecided":
         yield from _infeasible(result)
     else:
@@ -60,6 +68,7 @@ def _sentences(result: ComparisonResult) -> Iterator[str]:
     yield from _references(result)
     yield from _beyond_the_oracle(result)
     yield _violations(result)
+    yield from detail_sentences(result)
     if result.replicates < 50:
         yield "Caution: only {replicates|count} replicates; the intervals are rough below 50."
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -30,12 +31,23 @@ from rmn_pipeline.rmis import read_events, read_table
 
 if TYPE_CHECKING:
     from rmn_pipeline.cleanroom import CleanRoomView
-    from rmn_pipeline.comparison import ComparisonResult
+    from rmn_pipeline.comparison import ComparisonResult, Judge
+    from rmn_pipeline.comparison.ablation import Reading
+    from rmn_pipeline.comparison.compare import Details
     from rmn_pipeline.federation import PlanRequestAnswer
 
 # An arm of a campaign. Only these columns of the events reach the clean-room plan.
 CAMPAIGN_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
+MODES = ("full_data", "clean_room")
 BASELINES: tuple[BaselineKind, ...] = ("status_quo", "equal_split", "proportional_to_sales")
+
+
+@dataclass(frozen=True)
+class RefusedBrief:
+    """A brief that was not understood well enough to spend money on it."""
+
+    because: str
+    adapters_used: tuple[str, ...] = ()
 
 
 def plan_start(project: Project) -> date:
@@ -156,28 +168,41 @@ def report_period(project: Project, retailer_id: str) -> tuple[date, date]:
 
 
 def write_plan_request(
-    project: Project, brand_id: str, brief: str, answers: Mapping[str, PlanRequestAnswer]
+    project: Project, brand_id: str, brief: str, answers: Mapping[str, PlanRequestAnswer | RefusedBrief]
 ) -> None:
-    """Store what the brief was turned into, per mode."""
+    """Store what the brief was turned into, per mode, or why it was refused."""
     _write_json(
         project.lake_dir / "plan_request" / f"{brand_id}.json",
         {
             "brief": brief,
-            **{
-                mode: {
-                    "request": json.loads(answer.request.canonical_json()),
-                    "adapters_used": list(answer.adapters_used),
-                    "attempts": answer.attempts,
-                }
-                for mode, answer in answers.items()
-            },
+            **{mode: _as_stored(answer) for mode, answer in answers.items()},
         },
     )
 
 
+def _as_stored(answer: PlanRequestAnswer | RefusedBrief) -> dict[str, Any]:
+    if isinstance(answer, RefusedBrief):
+        return {"refused": answer.because, "adapters_used": list(answer.adapters_used)}
+    return {
+        "request": json.loads(answer.request.canonical_json()),
+        "adapters_used": list(answer.adapters_used),
+        "attempts": answer.attempts,
+    }
+
+
 def read_plan_request(project: Project, brand_id: str, mode: str) -> dict[str, Any]:
-    """What the brief was turned into for one mode."""
-    return json.loads((project.lake_dir / "plan_request" / f"{brand_id}.json").read_text())[mode]
+    """What the brief was turned into for one mode.
+
+    A brief that was refused without the brand's adapter is planned as the full stack understood it: the two plans
+    then still differ in their data alone, and the ablation shows the refusal.
+    """
+    answers = _plan_request_answers(project, brand_id)
+    return answers["full_data"] if "refused" in answers[mode] else answers[mode]
+
+
+def _plan_request_answers(project: Project, brand_id: str) -> dict[str, Any]:
+    answers: dict[str, Any] = json.loads((project.lake_dir / "plan_request" / f"{brand_id}.json").read_text())
+    return answers
 
 
 def write_plan(project: Project, plan: Plan, mode: str) -> None:
@@ -204,36 +229,111 @@ def requested(plan: Plan) -> PlanRequest:
 
 
 def compare_brand(project: Project, brand_id: str, replicates: int) -> ComparisonResult:
-    """Judge both plans, the oracle's and simple splits in the sample market's truth.
+    """Judge both plans and the plans they are measured against, with field values, regret split and ablation.
 
-    Raises:
-        ProjectError: there is no data/world.yaml, so no truth to judge in.
+    Where data/world.yaml describes the market, its truth judges. Without it the posterior of the full-data model
+    does, and the result is labelled model-based.
     """
     from rmn_pipeline.comparison import compare
+
+    plans = {mode: read_plan(project, brand_id, mode) for mode in MODES}
+    views = {
+        "full_data": full_data_planning_view(project, brand_id),
+        "clean_room": clean_room_planning_view(project, brand_id),
+    }
+    request, start = requested(plans["full_data"]), plans["full_data"].start_date
+    judged_by, judge, seed, true_arms = _judge(project, request, views["full_data"], plans["full_data"])
+    if true_arms is not None:
+        plans["oracle"] = oracle_plan(request, true_arms, start_date=start)
+    for kind in BASELINES:
+        plans[kind] = baseline_plan(request, views["full_data"], kind, start_date=start)
+    return compare(
+        brand_id=brand_id,
+        plans=plans,
+        judge=judge,
+        request=request,
+        skus=views["full_data"].skus,
+        availability=views["full_data"].availability,
+        replicates=replicates,
+        seed=seed,
+        details=_details(project, plans, views, request, judge, true_arms, replicates, seed),
+        judged_by=judged_by,
+    )
+
+
+def _judge(
+    project: Project, request: PlanRequest, view: PlanningView, plan: Plan
+) -> tuple[Literal["truth", "model"], Judge, int, pl.DataFrame | None]:
+    """Who judges, with which seed, and the true arms where there is a truth."""
+    from rmn_pipeline.comparison.model_judge import ModelJudge
+    from rmn_pipeline.planning import PlannerSettings
     from rmn_pipeline.world import WorldConfig, build_world
 
     config_path = project.data_dir / "world.yaml"
     if not config_path.is_file():
-        raise ProjectError(
-            f"{config_path}: missing. The comparison is judged in the market that it describes."
-        )
+        judge = ModelJudge(view, request, plan.start_date, plan.weeks)
+        return "model", judge, PlannerSettings().seed, None
     world = build_world(WorldConfig.from_yaml(config_path))
-    full_view = full_data_planning_view(project, brand_id)
-    plans = {mode: read_plan(project, brand_id, mode) for mode in ("full_data", "clean_room")}
-    request = requested(plans["full_data"])
-    start, weeks = plans["full_data"].start_date, plans["full_data"].weeks
-    plans["oracle"] = oracle_plan(request, world.true_arms(brand_id, start, weeks), start_date=start)
-    for kind in BASELINES:
-        plans[kind] = baseline_plan(request, full_view, kind, start_date=start)
-    return compare(
-        brand_id=brand_id,
-        plans=plans,
-        judge=world,
+    arms = world.true_arms(request.brand_id, plan.start_date, plan.weeks)
+    return "truth", world, world.config.seed, arms
+
+
+def _details(
+    project: Project,
+    plans: Mapping[str, Plan],
+    views: Mapping[str, PlanningView],
+    request: PlanRequest,
+    judge: Judge,
+    true_arms: pl.DataFrame | None,
+    replicates: int,
+    seed: int,
+) -> Details:
+    from rmn_pipeline.comparison.ablation import ablation
+    from rmn_pipeline.comparison.compare import Details
+    from rmn_pipeline.comparison.curves import curve_panels, stock_by_week
+    from rmn_pipeline.comparison.field_values import field_values, play_fields
+    from rmn_pipeline.comparison.regret import Truth, regret_split
+
+    full, clean, start = views["full_data"], views["clean_room"], plans["full_data"].start_date
+    truth = None if true_arms is None else Truth(true_arms)
+    splits = {
+        mode: regret_split(
+            plans[mode], request=requested(plans[mode]), view=views[mode], truth=truth, judge=judge,
+            start_date=start, replicates=replicates, seed=seed,
+        )
+        for mode in MODES
+        if truth is not None
+    }  # fmt: skip
+    read = {mode: read_reading(project, request.brand_id, mode) for mode in MODES}
+    played = play_fields(
         request=request,
-        skus=full_view.skus,
+        full=full,
+        clean=clean,
+        judge=judge,
+        start_date=start,
         replicates=replicates,
-        seed=world.config.seed,
+        seed=seed,
     )
+    return Details(
+        field_values=field_values(played),
+        regret_splits={mode: split for mode, split in splits.items() if split is not None},
+        ablation=ablation(
+            with_adapter=read["full_data"], without_adapter=read["clean_room"], views=views, judge=judge,
+            start_date=start, replicates=replicates, seed=seed,
+        ),
+        curves=curve_panels(request, views, plans, full.skus, start_date=start, truth=truth),
+        stock=stock_by_week(full, {mode: plans[mode] for mode in MODES}),
+    )  # fmt: skip
+
+
+def read_reading(project: Project, brand_id: str, mode: str) -> Reading:
+    """What the brief became in one mode, or why it was refused."""
+    from rmn_pipeline.comparison.ablation import Reading
+
+    answer = _plan_request_answers(project, brand_id)[mode]
+    if "refused" in answer:
+        return Reading(None, tuple(answer["adapters_used"]), answer["refused"])
+    return Reading(PlanRequest.model_validate(answer["request"]), tuple(answer["adapters_used"]))
 
 
 def write_comparison(project: Project, result: ComparisonResult) -> None:

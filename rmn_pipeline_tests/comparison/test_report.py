@@ -243,9 +243,9 @@ def object_faults(
             yield from schema_faults(entry, rule, definitions, f"{place}.{name}")
 
 
-def test_the_three_files_are_written_and_nothing_else(files: ReportFiles):
+def test_the_files_are_written_and_nothing_else(files: ReportFiles):
     assert sorted(path.name for path in files.html.parent.iterdir()) == [
-        "comparison.html", "comparison.json", "comparison.png",
+        "comparison.html", "comparison.json", "comparison.pdf", "comparison.png",
     ]  # fmt: skip
     assert json.loads(files.json.read_text())["brand_id"] == "brand_x"
 

@@ -137,27 +137,13 @@ def _book(
 ) -> History:
     """Turn spend into true sales and claimed orders, and lay the cells out as a table."""
     config = market.config
-    weekly = _by_week(delivery.cost_cents / 100.0)
+    spend_usd = delivery.cost_cents / 100.0
+    weekly = spend_usd.reshape(len(arms), -1, 7).sum(axis=2)
     sold = base_sales(config, curves_of(market, response, arms), arms, weekly, budget)
     noise = np.exp(rng.normal(-0.5 * config.response_noise**2, config.response_noise, weekly.shape))
     in_stock = shelf.in_stock[arms.shelf].astype(float)
-    sales = (
-        _by_day(sold, weekly, noise * shelf.value_index[arms.shelf], delivery.cost_cents / 100.0) * in_stock
-    )
-    price = np.repeat(shelf.price_usd[arms.shelf], 7, axis=1)
-    claimed = attributed_revenue(
-        np.where(delivery.clicks > 0, sales, 0.0),
-        delivery.clicks.astype(float),
-        response.organic_credit[arms.retailer, arms.placement][:, None],
-        response.capture_share[arms.retailer, arms.placement][:, None],
-        price,
-        np.repeat(shelf.demand_index[arms.shelf], 7, axis=1)
-        * market.sales_index[arms.sku][:, None]
-        * in_stock,
-    )
-    order_value = price * config.units_per_order
-    orders = rng.poisson(claimed / order_value)
-    basket = rng.gamma(16.0 * np.maximum(orders, 1), 1.0 / (16.0 * np.maximum(orders, 1)))
+    sales = _by_day(sold, weekly, noise * shelf.value_index[arms.shelf], spend_usd) * in_stock
+    booked = _booked(market, shelf, response, arms, delivery.clicks, sales, rng)
     on_shelves = np.zeros((*market.base_price_usd.shape, sales.shape[1]))
     np.add.at(on_shelves, arms.shelf, sales)
     stocked = shelf.in_stock.astype(float)
@@ -165,9 +151,7 @@ def _book(
     values = {
         "impressions": delivery.impressions,
         "clicks": delivery.clicks,
-        "orders": orders,
-        "units_milli": np.rint(orders * config.units_per_order * basket * 1000).astype(np.int64),
-        "revenue_cents": np.rint(orders * order_value * basket * 100).astype(np.int64),
+        **booked,
         "cost_cents": delivery.cost_cents,
         "incremental_revenue_usd": net,
     }
@@ -181,10 +165,6 @@ def _book(
     )
 
 
-def _by_week(daily: Array) -> Array:
-    return daily.reshape(len(daily), -1, 7).sum(axis=2)
-
-
 def _by_day(sold: Array, weekly_spend: Array, factor: Array, daily_spend: Array) -> Array:
     """Lay a week's sales on its days: in step with what they spent, or evenly by habit in weeks without spend."""
     spent = weekly_spend > 0
@@ -195,6 +175,38 @@ def _by_day(sold: Array, weekly_spend: Array, factor: Array, daily_spend: Array)
         unspent = np.where(spent, 0.0, sold * factor)
         daily += (unspent[:, :, None] * pattern).reshape(daily.shape)
     return daily
+
+
+def _booked(
+    market: Market,
+    shelf: Shelf,
+    response: Response,
+    arms: ArmIndex,
+    clicks: IntArray,
+    sales: Array,
+    rng: np.random.Generator,
+) -> dict[str, IntArray]:
+    """What the platform counts as its own, [arm, day]: orders, thousandths of units and revenue in cents."""
+    in_stock = shelf.in_stock[arms.shelf].astype(float)
+    demand = np.repeat(shelf.demand_index[arms.shelf], 7, axis=1)
+    price = np.repeat(shelf.price_usd[arms.shelf], 7, axis=1)
+    claimed = attributed_revenue(
+        np.where(clicks > 0, sales, 0.0),
+        clicks.astype(float),
+        response.organic_credit[arms.retailer, arms.placement][:, None],
+        response.capture_share[arms.retailer, arms.placement][:, None],
+        price,
+        demand * market.sales_index[arms.sku][:, None] * in_stock,
+    )
+    units_per_order = market.config.units_per_order
+    order_value = price * units_per_order
+    orders = rng.poisson(claimed / order_value)
+    basket = rng.gamma(16.0 * np.maximum(orders, 1), 1.0 / (16.0 * np.maximum(orders, 1)))
+    return {
+        "orders": orders,
+        "units_milli": np.rint(orders * units_per_order * basket * 1000).astype(np.int64),
+        "revenue_cents": np.rint(orders * order_value * basket * 100).astype(np.int64),
+    }
 
 
 def _table(market: Market, arms: ArmIndex, values: dict[str, Array | IntArray]) -> pl.DataFrame:

@@ -28,6 +28,13 @@ def gap_to(bound: float, value: float) -> float | None:
     return None if bound <= 0 else max(0.0, (bound - value) / bound)
 
 
+def least_value(problem: Problem) -> float:
+    """No spend within the boxes is worth less: a bound below this proves that the rows contradict each other."""
+    ends = np.stack([problem.lower, problem.upper])
+    earned = np.stack([problem.weight * problem.curves.response(end) for end in ends])
+    return float(earned.min(axis=0).sum() - (problem.spend_charge * ends).max(axis=0).sum())
+
+
 def worth_and_price(problem: Problem, duals: dict[str, float]) -> tuple[Floats, Floats]:
     """What a dollar of each arm's return is worth and what a dollar of its spend costs when rows have prices."""
     weight = problem.weight.copy()

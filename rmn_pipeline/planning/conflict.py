@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy import sparse
 
 from rmn_pipeline.planning.plan import Relaxation
+from rmn_pipeline.planning.prices import dual_prices
 from rmn_pipeline.planning.problem import Choice, Problem, Row
-from rmn_pipeline.planning.program import Program, solve_program
-from rmn_pipeline.planning.solver import Solution, cut, program_of, solve
+from rmn_pipeline.planning.program import DIRECT_ABOVE_VARIABLES
+from rmn_pipeline.planning.solver import Solution, cut, is_feasible, solve
 
 ARM_CAPS = "arm_caps"
 ARM_FLOORS = "arm_floors"
@@ -19,8 +19,10 @@ RATIO_STEPS = 30
 RATIO_TOLERANCE = 1e-6
 # Up to this many floors of single arms are tried one by one to name those that matter.
 NAMED_FLOORS = 50
-# Above this many rows a first linear program names the suspects, so that only those are tried one by one.
+# Above this many rows the dual names the suspects, so that only those are tried one by one.
 SUSPECTS_ABOVE_ROWS = 25
+SUSPICIOUS_SHARE = 1e-9
+FEWEST_SEGMENTS = 4
 
 
 def minimal_conflict(problem: Problem, arm_name: Callable[[int], str] = str) -> tuple[str, ...]:
@@ -60,7 +62,7 @@ def best_ratio(problem: Problem, row: Row) -> float | None:
     weight[row.arms], inside[row.arms] = row.return_weight, 1.0
     ratio = 0.0
     for _ in range(RATIO_STEPS):
-        solution = solve(others.with_weight(weight, ratio * inside), method="pieces")
+        solution = _on_pieces(others.with_weight(weight, ratio * inside))
         if not solution.feasible:
             return None
         spent = float(solution.spend[row.arms].sum())
@@ -87,25 +89,13 @@ def ratio_relaxation(row: Row, ratio: float, condition: str) -> Relaxation:
 
 
 def _suspects(problem: Problem) -> set[str]:
-    """Rows with a price in the least total overstepping of all rows: together they are a conflict already."""
-    choices = {choice.name for choice in problem.choices}
-    plain = replace(problem, choices=())
-    if (plain.lower > plain.upper).any():
-        return choices
-    program = program_of(plain, cut(plain))
-    rows = program.limit.size
-    scale = 1.0 / np.maximum(np.abs(program.limit), 1.0)
-    elastic = Program(
-        gain=np.concatenate([np.zeros(program.gain.size), -scale]),
-        lower=np.zeros(program.gain.size + rows),
-        upper=np.concatenate([program.upper, np.full(rows, np.inf)]),
-        matrix=sparse.csr_matrix(sparse.hstack([program.matrix, -sparse.identity(rows)])),
-        limit=program.limit,
-    )
-    prices = solve_program(elastic).prices
-    named = {row.name for row, price in zip(problem.rows, prices, strict=True) if price > 1e-12}
-    # Without a conflict among the rows it is the choices that conflict, with any of them.
-    return named | choices if named or not choices else {row.name for row in problem.rows} | choices
+    """Rows that carry the proof of the contradiction: their prices grow without end, the others' do not."""
+    every = {row.name for row in problem.rows} | {choice.name for choice in problem.choices}
+    prices = dual_prices(replace(problem, choices=()))
+    largest = max(prices.values())
+    named = {name for name, price in prices.items() if price > SUSPICIOUS_SHARE * largest}
+    named |= {choice.name for choice in problem.choices}
+    return every if _feasible(problem, every - named) else named
 
 
 def _feasible(problem: Problem, without: set[str]) -> bool:
@@ -114,7 +104,7 @@ def _feasible(problem: Problem, without: set[str]) -> bool:
         kept = replace(kept, lower=np.zeros(kept.lower.size))
     if ARM_CAPS in without:
         kept = _uncapped(kept)
-    return solve(kept.with_weight(np.zeros(kept.upper.size), 0.0), method="pieces").feasible
+    return is_feasible(kept)
 
 
 def _uncapped(problem: Problem) -> Problem:
@@ -146,7 +136,7 @@ def _relax_spend(problem: Problem, row: Row) -> Relaxation | None:
         others = _uncapped_by(others, row.limit)
     charge = np.zeros(others.upper.size)
     charge[row.arms] = row.spend_weight
-    solution = solve(others.with_weight(np.zeros(charge.size), charge), method="pieces")
+    solution = _on_pieces(others.with_weight(np.zeros(charge.size), charge))
     if not solution.feasible:
         return None
     excess = problem.excess(row, solution.spend)
@@ -178,7 +168,7 @@ def _relax_choice(problem: Problem, choice: Choice) -> Relaxation | None:
     for count in range(choice.max_groups + 1, len(choice.groups) + 1):
         freed = replace(choice, max_groups=count)
         kept = tuple(freed if other is choice else other for other in problem.choices)
-        if _solved(replace(problem, choices=kept)).feasible:
+        if is_feasible(replace(problem, choices=kept)):
             text = f"'{choice.name}' would have to allow {count} SKUs instead of {choice.max_groups}"
             return Relaxation(
                 constraint=choice.name, asked=choice.max_groups, needed=count, unit="skus", text=text
@@ -186,5 +176,8 @@ def _relax_choice(problem: Problem, choice: Choice) -> Relaxation | None:
     return None
 
 
-def _solved(problem: Problem) -> Solution:
-    return solve(problem.with_weight(np.zeros(problem.upper.size), 0.0), method="pieces")
+def _on_pieces(problem: Problem) -> Solution:
+    """The whole curves in pieces, in fewer of them for many arms: what they allow, the curves allow all the more."""
+    curved = any(row.is_ratio for row in problem.rows) or bool(problem.weight.any())
+    most = max(FEWEST_SEGMENTS, DIRECT_ABOVE_VARIABLES // problem.upper.size)
+    return solve(problem, cut(problem, segments=min(problem.segments, most) if curved else 1))

@@ -196,7 +196,8 @@ def _unspent_notes(scenario: Scenario, problem: Problem, solution: Solution) -> 
     )
     notes = [f"${unspent:,.0f} of the budget stays unspent: {reason}"]
     for row in problem.rows:
-        if row.is_ratio and row.name in holding:
+        # What a node could reach is a question of its own; for the whole plan it is asked at once.
+        if row.is_ratio and row.name in holding and row.arms.size == problem.upper.size:
             spent, ratio = _ratio_at_full_spend(problem, row)
             if spent <= 0 or ratio <= 0:
                 continue

@@ -1,4 +1,4 @@
-"""Prices of the rows without a linear program: bisection for one budget, Newton steps on the dual for more rows.
+"""Prices of the rows without a linear program: bisection for one budget, damped Newton steps on the dual for more rows.
 
 At given prices every arm's best spend has a closed form, so the dual U(y) of the certificate and its gradient cost one
 pass over the arms. Prices found here are exact enough to say around which spends a small linear program should look.
@@ -6,19 +6,28 @@ pass over the arms. Prices found here are exact enough to say around which spend
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
+from scipy.linalg import solve_triangular
+from scipy.optimize import nnls
 
-from rmn_pipeline.planning.certificate import best_within, upper_bound, worth_and_price
+from rmn_pipeline.planning.certificate import best_within, least_value, upper_bound, worth_and_price
 from rmn_pipeline.planning.curves import Floats
 from rmn_pipeline.planning.problem import Problem
 
 BISECTIONS = 100
-NEWTON_STEPS = 60
-HALVINGS = 30
+NEWTON_STEPS = 120
+FIRST_DAMPING, LEAST_DAMPING = 1e-4, 1e-12
+DIAGONAL_FLOOR = 1e-8
+# Where the rows contradict each other the dual falls for ever: this far below every plan's value is far enough.
+IMPOSSIBLE_MARGIN = 1.0
+# A step is taken if the dual falls by this share of what its model promised.
+SUFFICIENT = 1e-3
 # Relative change of price over which an arm's answer to it is measured.
 PROBE = 1e-4
-TOLERANCE = 1e-9
+TOLERANCE = 1e-11
 
 
 def is_one_budget(problem: Problem) -> bool:
@@ -63,49 +72,54 @@ def _spend_at(problem: Problem, price: float) -> Floats:
 
 
 def dual_prices(problem: Problem) -> dict[str, float]:
-    """Prices near the minimum of the dual, by projected Newton steps; any prices are valid for the certificate."""
+    """Prices near the minimum of the dual; any prices are valid for the certificate.
+
+    Damped Newton: each step minimises the dual's quadratic model over prices of at least 0, with as much damping as
+    the dual needs to fall (rows that nest make the model singular, caps and floors make the dual kinked).
+    """
     matrices = _matrices(problem)
-    names = [row.name for row in problem.rows]
-    prices = np.zeros(len(names))
-    if is_one_budget(start := problem.with_rows(problem.rows[:1])):
+    prices = np.zeros(len(problem.rows))
+    if is_one_budget(start := replace(problem, rows=problem.rows[:1], choices=())):
         level = water_level(start)
         prices[0] = 0.0 if level is None else level[1]
-    bound = _bound(problem, prices)
+    bound, damping = _bound(problem, prices), FIRST_DAMPING
+    gradient, hessian = _slopes(problem, prices, matrices)
+    impossible = least_value(problem)
+    impossible -= IMPOSSIBLE_MARGIN * (1.0 + abs(impossible))
     for _ in range(NEWTON_STEPS):
+        if bound < impossible:
+            break
+        tried, expected = _model_minimum(prices, gradient, hessian, damping)
+        if expected <= TOLERANCE * abs(bound):
+            break
+        reached = _bound(problem, tried)
+        if bound - reached < SUFFICIENT * expected:
+            damping *= 8.0
+            continue
+        prices, bound, damping = tried, reached, min(FIRST_DAMPING, max(damping / 8.0, LEAST_DAMPING))
         gradient, hessian = _slopes(problem, prices, matrices)
-        # A free row is one whose price may still move: positive, or zero with its limit overstepped.
-        free = np.flatnonzero((prices > 0) | (gradient < 0))
-        step = np.zeros(prices.size)
-        inner = hessian[np.ix_(free, free)]
-        ridge = 1e-10 * np.maximum(
-            inner.diagonal(), 1e-10 * max(float(inner.diagonal().max(initial=0.0)), 1e-30)
-        )
-        step[free] = -np.linalg.lstsq(inner + np.diag(ridge), gradient[free], rcond=1e-14)[0]
-        moved, reached = _along(problem, prices, step, gradient, bound)
-        if moved is None or bound - reached <= TOLERANCE * abs(bound):
-            return dict(zip(names, (prices if moved is None else moved).tolist(), strict=True))
-        prices, bound = moved, reached
-    return dict(zip(names, prices.tolist(), strict=True))
+    return _named(problem, prices)
 
 
 def _bound(problem: Problem, prices: Floats) -> float:
-    return upper_bound(
-        problem, {row.name: float(price) for row, price in zip(problem.rows, prices, strict=True)}
-    )
+    return upper_bound(problem, _named(problem, prices))
 
 
-def _along(
-    problem: Problem, prices: Floats, step: Floats, gradient: Floats, bound: float
-) -> tuple[Floats | None, float]:
-    """The first point along the step that lowers the dual; None when there is none."""
-    length = 1.0
-    for _ in range(HALVINGS):
-        tried = np.maximum(prices + length * step, 0.0)
-        reached = _bound(problem, tried)
-        if reached <= bound + 1e-4 * float(gradient @ (tried - prices)) and reached < bound:
-            return tried, reached
-        length /= 2.0
-    return None, bound
+def _named(problem: Problem, prices: Floats) -> dict[str, float]:
+    return dict(zip((row.name for row in problem.rows), prices.tolist(), strict=True))
+
+
+def _model_minimum(prices: Floats, gradient: Floats, hessian: Floats, damping: float) -> tuple[Floats, float]:
+    """The least of g·s + s·(H + damping)·s/2 over prices + s ≥ 0, and by how much it is lower than now."""
+    diagonal = hessian.diagonal()
+    # Rows are counted in dollars, revenue or units: scaled to one, no row drowns in another's rounding.
+    scale = 1.0 / np.sqrt(diagonal)
+    model = hessian * scale[:, None] * scale[None, :] + damping * np.identity(prices.size)
+    root = np.linalg.cholesky(model + LEAST_DAMPING * np.identity(prices.size))
+    target = solve_triangular(root, model @ (prices / scale) - gradient * scale, lower=True)
+    tried = nnls(root.T, target)[0] * scale
+    step = (tried - prices) / scale
+    return tried, -float(gradient * scale @ step + step @ model @ step / 2.0)
 
 
 def _slopes(
@@ -113,8 +127,7 @@ def _slopes(
 ) -> tuple[Floats, Floats]:
     """Gradient and curvature of the dual in the prices."""
     spend_rows, return_rows = matrices
-    duals = {row.name: float(price) for row, price in zip(problem.rows, prices, strict=True)}
-    weight, price = worth_and_price(problem, duals)
+    weight, price = worth_and_price(problem, _named(problem, prices))
     spend = best_within(problem, weight, price)
     used = spend_rows @ spend - return_rows @ problem.curves.response(spend)
     limits = np.array([row.limit for row in problem.rows])
@@ -124,7 +137,12 @@ def _slopes(
     )
     answer = np.divide(more - less, 2 * PROBE * price, out=np.zeros_like(price), where=price > 0)
     net = spend_rows - return_rows.multiply(problem.curves.marginal(spend)[None, :]).tocsr()
-    return limits - used, (net.multiply(answer[None, :]).tocsr() @ net.T).toarray()
+    # Where every arm sits at an end of its box nothing answers to a price: a little of what could answer keeps
+    # the model from being flat.
+    top = max(float((problem.weight * problem.curves.marginal(problem.lower)).max()), 1e-12)
+    flat = net.multiply(net).tocsr() @ np.maximum(spend, 1.0) / top
+    hessian = (net.multiply(answer[None, :]).tocsr() @ net.T).toarray()
+    return limits - used, hessian + np.diag(DIAGONAL_FLOOR * flat + 1e-300)
 
 
 def _matrices(problem: Problem) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:

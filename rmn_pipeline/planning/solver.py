@@ -16,7 +16,13 @@ from typing import Literal
 import numpy as np
 from scipy import sparse
 
-from rmn_pipeline.planning.certificate import best_within, certified_gap, upper_bound, worth_and_price
+from rmn_pipeline.planning.certificate import (
+    best_within,
+    certified_gap,
+    least_value,
+    upper_bound,
+    worth_and_price,
+)
 from rmn_pipeline.planning.curves import Booleans, ConcaveCurves, Floats, segment_slopes
 from rmn_pipeline.planning.observations import Integers
 from rmn_pipeline.planning.prices import dual_prices, is_one_budget, water_level
@@ -28,6 +34,8 @@ GUIDED_GAP = 1e-4
 # How far around the dual's prices the small program looks, in shares of the price, in how many pieces, and for how
 # many arms under the same rows: a few arms absorb the last dollars, all of them only if that fails.
 GUIDED_REACHES = ((0.02, 4, 30), (0.3, 10, None))
+# Rounding may put a bound below what every plan is worth by so much without any contradiction.
+PROOF_MARGIN = 1e-6
 # The dual's Newton steps solve a dense system of the rows.
 GUIDED_ROWS = 400
 
@@ -94,6 +102,14 @@ def solve(
     return found or _by_pieces(problem, pieces or cut(problem), effort)
 
 
+def is_feasible(problem: Problem) -> bool:
+    """Whether any spend meets all rows, choices and boxes."""
+    if problem.choices or (problem.lower > problem.upper).any():
+        return solve(problem.with_weight(np.zeros(problem.upper.size), 0.0)).feasible
+    found = _guided(problem, None, gap_allowed=np.inf)
+    return (found or _by_pieces(problem, cut(problem), None)).feasible
+
+
 def solve_for_draw(problem: Problem, drawn: ConcaveCurves, segments: int) -> Solution:
     """The best spend if `drawn` were the curves, while the rows still hold on the expected curves."""
     if any(row.is_ratio for row in problem.rows) or problem.choices:
@@ -120,11 +136,13 @@ def _by_bisection(problem: Problem) -> Solution:
     return Solution(True, spend, {problem.rows[0].name: price}, value, value)
 
 
-def _guided(problem: Problem, effort: Effort | None) -> Solution | None:
+def _guided(problem: Problem, effort: Effort | None, gap_allowed: float = GUIDED_GAP) -> Solution | None:
     """Solve on pieces around the spends that the dual's prices point at; None when that proves too little."""
-    if len(problem.rows) > GUIDED_ROWS:
+    if not 0 < len(problem.rows) <= GUIDED_ROWS:
         return None
     prices = dual_prices(problem)
+    if upper_bound(problem, prices) < (least := least_value(problem)) - PROOF_MARGIN * (1.0 + abs(least)):
+        return _infeasible(problem)
     weight, price = worth_and_price(problem, prices)
     centre = best_within(problem, weight, price)
     for reach, count, arms in GUIDED_REACHES:
@@ -138,7 +156,7 @@ def _guided(problem: Problem, effort: Effort | None) -> Solution | None:
             continue
         tightest = min(found.duals, prices, key=lambda duals: upper_bound(problem, duals))
         gap = certified_gap(problem, found.spend, tightest)
-        if gap is not None and gap <= GUIDED_GAP:
+        if (gap or 0.0) <= gap_allowed:
             return replace(found, duals=tightest)
     return None
 

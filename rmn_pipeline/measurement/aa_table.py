@@ -38,7 +38,8 @@ def aa_table(
     rate), holds_size (size no higher than nominal plus that). A past too short for any placebo gives no rows.
     """
     generator = np.random.default_rng(seed)
-    placebos = _placebos(window, runs, generator)
+    length = min(window.value.shape[1] - window.before, window.before // 3)
+    placebos = placebo_windows(window, length, runs, generator)
     rows = []
     for method in methods:
         verdicts = [found for placebo in placebos if (found := _rejects(method, placebo, alpha)) is not None]
@@ -51,10 +52,14 @@ def aa_table(
     return pl.DataFrame(rows, schema=AA_SCHEMA, orient="row")
 
 
-def _placebos(window: LiftWindow, runs: int, generator: np.random.Generator) -> list[LiftWindow]:
-    """Windows of the real test's length, drawn from the periods before it, with placebo assignments."""
+def placebo_windows(
+    window: LiftWindow, length: int, runs: int, generator: np.random.Generator
+) -> list[LiftWindow]:
+    """Tests of `length` periods that never ran: dates drawn from the past, geos drawn as the design draws.
+
+    Empty where the past is too short for any.
+    """
     past: Floats = window.value[:, : window.before]
-    length = min(window.value.shape[1] - window.before, window.before // 3)
     latest = window.before - length
     earliest = max(FEWEST_PERIODS_BEFORE, latest // 2)
     if length < 1 or earliest > latest:

@@ -11,10 +11,10 @@ One budget and Hill curves, the same arrays, objective and analytic gradients fo
 - nlopt AUGLAG over SLSQP as Robyn calls it: xtol_rel 1e-10, at most 100,000 evaluations, the budget as an equality;
   the same start and bounds as above (Robyn's own bounds, multiples of past spend, would shrink its feasible set).
 
-Peers run in a process of their own and are stopped at the time limit (of CPU, or thrice as long by the clock); what counts then is their last iterate, scaled
-to the budget. Regret is to the weak-duality bound, which nothing can exceed: 1 − value / bound. Seconds are CPU
-seconds on one thread. `build` is from columns to a checked problem, `solve` includes the certificate, `plan` lays the
-result out into one item per arm.
+Peers run in a process of their own and are stopped at the time limit (of CPU, or thrice as long by the clock); what
+counts then is their last iterate, scaled to the budget. Regret is to the weak-duality bound, which nothing can exceed:
+1 − value / bound. Seconds are CPU seconds on one thread. `build` is from columns to a checked problem, `solve` includes
+the certificate, `plan` lays the result out into one item per arm.
 """
 
 from __future__ import annotations

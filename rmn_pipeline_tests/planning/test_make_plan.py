@@ -255,6 +255,28 @@ def test_the_plan_comes_close_to_the_oracle_and_beats_the_splits_in_truth(simula
     assert mine > equal
 
 
+def test_an_oracle_on_points_of_the_curves_is_the_oracle_on_the_curves(simulated: Simulated) -> None:
+    truth = truth_of(simulated)
+    multiples = pl.DataFrame({"multiple": [5.0 * (step / 60) ** 2 for step in range(61)]})
+    points = truth.join(multiples, how="cross").with_columns(
+        spend_usd_per_week=pl.col("multiple") * pl.col("reference_spend_usd_per_week")
+    )
+    spend = pl.col("spend_usd_per_week")
+    points = points.with_columns(
+        incremental_revenue_usd_per_week=pl.col("initial_iroas") * spend / (1 + spend / pl.col("half"))
+    )
+    tabulated = truth.with_columns(curve_family=pl.lit("tabulated"))
+    assert "no known family" in oracle_plan(REQUEST, tabulated, start_date=START).notes[0]
+    read = oracle_plan(REQUEST, tabulated, start_date=START, true_curves=points)
+    exact = oracle_plan(REQUEST, truth, start_date=START)
+    assert read.predicted.incremental_margin_usd == pytest.approx(
+        exact.predicted.incremental_margin_usd, rel=2e-3
+    )
+    assert "concave envelope" in read.notes[0]
+    with pytest.raises(PlanError, match="same number of points"):
+        oracle_plan(REQUEST, tabulated, start_date=START, true_curves=points[5:])
+
+
 def test_bad_input_is_one_clear_error(simulated: Simulated) -> None:
     for changes, text in (
         ({"brand_id": "brand_q"}, "brand_q"),

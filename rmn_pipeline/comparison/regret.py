@@ -146,7 +146,7 @@ def _within_true_limits(
     )
     problem = problem_of(prepared.scenario)
     points = problem.curves.breakpoints(
-        np.zeros(problem.upper.size), _upper(prepared, problem, truth, settings), settings.segments
+        np.zeros(problem.upper.size), _upper(prepared, problem, truth, settings), FINE_SEGMENTS
     )
     spend = _solved(prepared, problem, truth, points)
     header = PlanHeader(mode="scenario", status="optimal", request=request)

@@ -2,7 +2,8 @@
 
 `harmonize_retailer` and `plan_brand` are asset jobs with partitions. `train_adapters` and `nightly` cross
 partitionings, which one asset job can't: each walks the chain's steps, every step a run of its own.
-`attack_clean_room` attacks the clean room at full size; `pretrain_base` makes the small base model again.
+`attack_clean_room` attacks the clean room at full size, `compare_worlds` plays many markets; `pretrain_base` makes the
+small base model again.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,6 +48,11 @@ def build_jobs(
             "attack_clean_room",
             selection=dg.AssetSelection.assets("clean_room_attack_report"),
             description="Every attack on the clean room at full size, with its report; half an hour of one core.",
+        ),
+        dg.define_asset_job(
+            "compare_worlds",
+            selection=dg.AssetSelection.assets("comparison_sensitivity"),
+            description="The value of the withheld fields in many markets; two of every preset unless told otherwise.",
         ),
         _chain_job(
             "train_adapters",

@@ -63,6 +63,17 @@ class FieldMarket:
     judge: CurveJudge
     request: PlanRequest
 
+    def true_arms(self) -> pl.DataFrame:
+        """The truth as an oracle takes it."""
+        keys = list(ARM_KEYS)
+        spend = self.full.panel.group_by(keys).agg(reference_spend_usd_per_week=pl.col("spend_usd").mean())
+        return (
+            self.judge.truth.rename({"initial": "initial_iroas", "half": "half_saturation_usd_per_week"})
+            .join(self.full.skus.select("sku_id", "line_id", "margin_rate"), on="sku_id")
+            .join(spend, on=keys)
+            .with_columns(revenue_per_conversion_usd=pl.lit(12.0), in_stock_probability=pl.lit(1.0))
+        )
+
 
 def field_market(seed: int, *, skus: int = 6, weeks: int = 12) -> FieldMarket:
     """Margins differ, nothing else that is withheld matters; released cells are noisy."""

@@ -41,7 +41,7 @@ def test_loading_imports_neither_torch_nor_mlflow() -> None:
 def test_every_asset_of_the_chain_is_defined(definitions: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     expected = {*RETAILER_ASSETS, *BRAND_ASSETS, "retailer_log", "mapping_proposals", "sku_match_proposals"}
-    expected |= {"clean_room_attack_report"}
+    expected |= {"clean_room_attack_report", "comparison_sensitivity"}
     expected |= {name for kind in ADAPTER_KINDS for name in kind_assets(kind)}
     assert keys == expected
 
@@ -56,6 +56,7 @@ def test_jobs_and_schedule_have_the_published_names(definitions: dg.Definitions)
         "nightly",
         "pretrain_base",
         "attack_clean_room",
+        "compare_worlds",
     }
     assert [schedule.name for schedule in repository.schedule_defs] == ["nightly_schedule"]
 

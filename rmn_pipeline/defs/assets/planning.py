@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from rmn_pipeline.defs.brand_inputs import (
+    RefusedBrief,
     brand_campaigns,
     campaigns_path,
     clean_room_planning_view,
@@ -25,6 +26,9 @@ from rmn_pipeline.defs.resources import ProjectResource
 from rmn_pipeline.defs.sources import line_names
 from rmn_pipeline.planning import Plan, PlanningView, PlanRequest, make_plan
 from rmn_pipeline.rmis import write_parquet_atomically
+
+if TYPE_CHECKING:
+    from rmn_pipeline.federation import PlanRequestAnswer
 
 GROUP = "planning"
 OWNERS = ["team:planning"]
@@ -75,7 +79,7 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
         "once without the manufacturer's adapter for the clean-room mode.",
     )
     def plan_request(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-        from rmn_pipeline.federation import Federation
+        from rmn_pipeline.federation import BriefError, Federation
 
         brand_id = context.partition_key
         brief = read_brief(project.paths.brief_path(brand_id))
@@ -85,18 +89,26 @@ def planning_assets(brands: dg.PartitionsDefinition) -> list[dg.AssetsDefinition
             log_path=project.paths.lake_dir / "composition_log.jsonl",
             line_names=line_names(project.paths),
         )
-        answers = {
-            mode: federation.plan_request(brief, brand_id=brand_id, mode=mode)
-            for mode in ("full_data", "clean_room")
-        }
-        write_plan_request(project.paths, brand_id, brief, answers)
+        full = federation.plan_request(brief, brand_id=brand_id, mode="full_data")
+        bare: PlanRequestAnswer | RefusedBrief
+        try:
+            bare = federation.plan_request(brief, brand_id=brand_id, mode="clean_room")
+        except BriefError as error:
+            # Not understood without the brand's vocabulary: a finding for the ablation, no failure of the run.
+            bare = RefusedBrief(str(error))
+        write_plan_request(project.paths, brand_id, brief, {"full_data": full, "clean_room": bare})
+
         return dg.MaterializeResult(
             metadata={
                 "brief": brief,
-                "request": dg.MetadataValue.json(json.loads(answers["full_data"].request.canonical_json())),
-                "same_in_clean_room_mode": answers["full_data"].request == answers["clean_room"].request,
-                **{f"adapters_{mode}": ", ".join(answer.adapters_used) for mode, answer in answers.items()},
-                **{f"attempts_{mode}": answer.attempts for mode, answer in answers.items()},
+                "request": dg.MetadataValue.json(json.loads(full.request.canonical_json())),
+                "same_in_clean_room_mode": not isinstance(bare, RefusedBrief)
+                and full.request == bare.request,
+                "refused_without_brand_adapter": bare.because if isinstance(bare, RefusedBrief) else "no",
+                "adapters_full_data": ", ".join(full.adapters_used),
+                "adapters_clean_room": ", ".join(bare.adapters_used),
+                "attempts_full_data": full.attempts,
+                **({} if isinstance(bare, RefusedBrief) else {"attempts_clean_room": bare.attempts}),
             }
         )
 

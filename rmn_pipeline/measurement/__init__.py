@@ -13,6 +13,7 @@ from rmn_pipeline.measurement.estimates import LiftEstimate, NotApplicable
 from rmn_pipeline.measurement.geo_design import GeoDesign, geo_design, select_markets
 from rmn_pipeline.measurement.geo_lift import GeoLiftResult, LiftSettings, geo_lift
 from rmn_pipeline.measurement.iroas import Iroas, fieller
+from rmn_pipeline.measurement.item_experiments import ItemExperiment, item_experiment, read_multipliers
 from rmn_pipeline.measurement.off_policy import OffPolicyResult, off_policy_value
 from rmn_pipeline.measurement.panel import Panel, panel_from_table
 from rmn_pipeline.measurement.panel_file import read_panel
@@ -27,6 +28,7 @@ __all__ = [
     "GeoDesign",
     "GeoLiftResult",
     "Iroas",
+    "ItemExperiment",
     "LiftEstimate",
     "LiftSettings",
     "MeasurementError",
@@ -45,9 +47,11 @@ __all__ = [
     "fieller",
     "geo_design",
     "geo_lift",
+    "item_experiment",
     "off_policy_value",
     "panel_from_table",
     "power_curve",
+    "read_multipliers",
     "read_panel",
     "sample_ratio",
     "select_markets",

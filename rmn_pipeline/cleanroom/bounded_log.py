@@ -46,6 +46,8 @@ class BoundedLog:
         self._bounding = threading.Lock()
         self._database = duckdb.connect(":memory:", config=_ENGINE_SETTINGS)
         try:
+            # On a slow query a bar would run over the console, and tell how far the engine is.
+            self._database.execute("SET enable_progress_bar = false")
             self.fingerprint = self._register(events)
             self._check_columns(policy)
         except duckdb.Error as error:

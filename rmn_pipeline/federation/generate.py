@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,16 @@ class Generated:
 
 
 def generate_greedy(
-    stack: AdapterStack, prompts: Sequence[str], *, max_new_tokens: int = 192, batch_size: int = 32
+    stack: AdapterStack,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int = 192,
+    batch_size: int = 32,
+    max_seconds: float | None = None,
 ) -> list[Generated]:
     """Continue rendered prompts with the most likely tokens, in the prompts' order.
 
-    Prompts of similar length share a batch, which keeps padding short.
+    Prompts of similar length share a batch, which keeps padding short. `max_seconds` cuts a batch off, unfinished.
 
     Raises:
         FederationError: a prompt leaves no room in the model's context.
@@ -48,20 +53,60 @@ def generate_greedy(
     answers: dict[int, Generated] = {}
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
-        batch = _generate(stack, [prompts[index] for index in chosen], max_new_tokens, None)
+        batch = _generate(
+            stack, [prompts[index] for index in chosen], max_new_tokens, None, max_seconds=max_seconds
+        )
         answers.update(zip(chosen, batch, strict=True))
     return [answers[index] for index in range(len(prompts))]
 
 
 def generate_samples(
-    stack: AdapterStack, prompt: str, sampling: Sampling, *, max_new_tokens: int = 192
+    stack: AdapterStack,
+    prompt: str,
+    sampling: Sampling,
+    *,
+    max_new_tokens: int = 192,
+    max_seconds: float | None = None,
 ) -> list[Generated]:
     """Draw `sampling.count` completions of one rendered prompt, the same ones for the same seed."""
-    return _generate(stack, [prompt], max_new_tokens, sampling)
+    return _generate(stack, [prompt], max_new_tokens, sampling, max_seconds=max_seconds)
+
+
+def generate_streaming(
+    stack: AdapterStack,
+    prompt: str,
+    on_text: Callable[[str], None],
+    *,
+    sampling: Sampling | None = None,
+    max_new_tokens: int = 192,
+    max_seconds: float | None = None,
+) -> Generated:
+    """Continue one rendered prompt and hand each finished piece of text to `on_text` as it comes.
+
+    What `on_text` raises ends the generation and comes out here: a listener that has gone away stops the work.
+    """
+    return _generate(stack, [prompt], max_new_tokens, sampling, max_seconds=max_seconds, on_text=on_text)[0]
+
+
+def _streamer(tokenizer: Any, on_text: Callable[[str], None]) -> Any:
+    from transformers import TextStreamer
+
+    class Handing(TextStreamer):
+        def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
+            if text:
+                on_text(text)
+
+    return Handing(tokenizer, skip_prompt=True, skip_special_tokens=True)
 
 
 def _generate(
-    stack: AdapterStack, prompts: Sequence[str], max_new_tokens: int, sampling: Sampling | None
+    stack: AdapterStack,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    sampling: Sampling | None,
+    *,
+    max_seconds: float | None = None,
+    on_text: Callable[[str], None] | None = None,
 ) -> list[Generated]:
     import torch
     from transformers import GenerationConfig
@@ -82,6 +127,7 @@ def _generate(
         eos_token_id=end_id,
         pad_token_id=tokenizer.pad_token_id,
         use_cache=True,
+        max_time=max_seconds,
     )
     with (
         limited_threads(stack.threads),
@@ -94,6 +140,7 @@ def _generate(
             input_ids=encoded["input_ids"],
             attention_mask=encoded["attention_mask"],
             generation_config=settings,
+            streamer=None if on_text is None else _streamer(tokenizer, on_text),
         )
     return [_decode(stack, row[length:], int(end_id)) for row in output]
 

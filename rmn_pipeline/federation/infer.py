@@ -17,7 +17,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from rmn_pipeline.federation.errors import BriefError, FederationError
-from rmn_pipeline.federation.generate import Generated, Sampling, generate_greedy, generate_samples
+from rmn_pipeline.federation.generate import (
+    Generated,
+    Sampling,
+    generate_greedy,
+    generate_samples,
+    generate_streaming,
+)
 from rmn_pipeline.federation.grounding import GroundingContext, ground_plan_call, states_budget
 from rmn_pipeline.federation.registry import AdapterRegistry
 from rmn_pipeline.federation.selection import FederationPolicy, load_policy, select_adapters
@@ -68,6 +74,15 @@ class _Checked:
     tool_call: dict[str, Any] | None
     problems: tuple[str, ...]
     parsed: bool
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """How one answer is generated."""
+
+    max_new_tokens: int
+    temperature: float
+    max_seconds: float | None
 
 
 _Check = Callable[[Generated], _Checked]
@@ -164,17 +179,52 @@ class Federation:
         retailer_ids: Sequence[str] | None = None,
         max_new_tokens: int = 192,
     ) -> Inference:
-        """Answer a prompt with the adapters that task, tenants and mode call for.
+        """Answer a prompt with the adapters that task, tenants and mode call for: `infer_many` of one prompt."""
+        return self.infer_many(
+            [prompt],
+            task=task,
+            retailer_id=retailer_id,
+            brand_id=brand_id,
+            mode=mode,
+            adapters=adapters,
+            retailer_ids=retailer_ids,
+            max_new_tokens=max_new_tokens,
+        )[0]
 
-        Greedy first. If a tool call does not validate or is not grounded, seeded samples follow, and the first one
-        that passes is taken; failing that, the best attempt comes back with what needs confirmation.
+    def infer_many(
+        self,
+        prompts: Sequence[str],
+        *,
+        task: str,
+        retailer_id: str | None = None,
+        brand_id: str | None = None,
+        mode: str = "full_data",
+        adapters: Sequence[str] | None = None,
+        retailer_ids: Sequence[str] | None = None,
+        max_new_tokens: int = 192,
+        temperature: float = 0.0,
+        max_seconds: float | None = None,
+        on_text: Callable[[str], None] | None = None,
+    ) -> list[Inference]:
+        """Answer prompts that share a composition, together.
+
+        Greedy first, in one batch. For a tool call that does not validate or is not grounded, seeded samples
+        follow, and the first one that passes is taken; failing that, the best attempt comes back with what needs
+        confirmation. A text that was handed out piece by piece is not tried again.
+
+        Args:
+            prompts: the requests in plain words.
+            temperature: above 0 the first attempt is a seeded sample at this temperature.
+            max_seconds: how long one generation may take; what is cut off needs confirmation.
+            on_text: gets the text of a single free-text answer piece by piece, while it is written.
 
         Raises:
             AdapterError: an adapter that is called for is unknown or was refused.
-            FederationError: the prompt is empty or too long.
+            FederationError: a prompt is empty or too long.
         """
-        if not prompt.strip():
-            raise FederationError("the prompt is empty; say what is wanted")
+        for prompt in prompts:
+            if not prompt.strip():
+                raise FederationError("the prompt is empty; say what is wanted")
         started = time.perf_counter()
         ids = self.adapters_for(
             task=task, retailer_id=retailer_id, brand_id=brand_id, mode=mode, adapters=adapters
@@ -185,22 +235,31 @@ class Federation:
             retailer_ids=tuple(retailer_ids) if retailer_ids is not None else self.registry.retailer_ids,
             line_names=self.line_names.get(brand_id or "", {}) if mode == "full_data" else {},
         )
+        limits = _Limits(max_new_tokens, temperature, max_seconds)
+        rendered = [render_prompt(task, prompt) for prompt in prompts]
+        listener = None if task in TOOL_TASKS else on_text
+        first = self._first_attempts(rendered, limits, listener)
+        answers = []
+        for prompt, text, generated in zip(prompts, rendered, first, strict=True):
 
-        def check(generated: Generated) -> _Checked:
-            return _check(task, prompt, generated, context)
+            def check(made: Generated, prompt: str = prompt) -> _Checked:
+                return _check(task, prompt, made, context)
 
-        best, attempts = self._attempt(render_prompt(task, prompt), check, max_new_tokens)
-        inference = Inference(
-            text=best.text,
-            tool_call=best.tool_call,
-            adapters_used=ids,
-            needs_confirmation=best.problems,
-            attempts=attempts,
-            seconds=time.perf_counter() - started,
-            composition=composition,
-        )
-        self._log(task, mode, inference)
-        return inference
+            best, attempts = check(generated), 1
+            if best.problems and listener is None:
+                best, attempts = self._retried(text, best, check, limits)
+            inference = Inference(
+                text=best.text,
+                tool_call=best.tool_call,
+                adapters_used=ids,
+                needs_confirmation=best.problems,
+                attempts=attempts,
+                seconds=time.perf_counter() - started,
+                composition=composition,
+            )
+            self._log(task, mode, inference)
+            answers.append(inference)
+        return answers
 
     def plan_request(
         self,
@@ -236,13 +295,38 @@ class Federation:
             composition_digest=answer.composition.digest,
         )
 
-    def _attempt(self, prompt: str, check: _Check, max_new_tokens: int) -> tuple[_Checked, int]:
+    def _first_attempts(
+        self, rendered: Sequence[str], limits: _Limits, on_text: Callable[[str], None] | None
+    ) -> list[Generated]:
+        sampling = (
+            Sampling(temperature=limits.temperature, seed=self.seed) if limits.temperature > 0 else None
+        )
+        tokens, seconds = limits.max_new_tokens, limits.max_seconds
+        if on_text is not None:
+            return [
+                generate_streaming(
+                    self.stack, text, on_text, sampling=sampling, max_new_tokens=tokens, max_seconds=seconds
+                )
+                for text in rendered
+            ]
+        if sampling is not None:
+            return [
+                generate_samples(self.stack, text, sampling, max_new_tokens=tokens, max_seconds=seconds)[0]
+                for text in rendered
+            ]
+        return generate_greedy(self.stack, rendered, max_new_tokens=tokens, max_seconds=seconds)
+
+    def _retried(self, rendered: str, best: _Checked, check: _Check, limits: _Limits) -> tuple[_Checked, int]:
         """Return the first completion that passes, or the best one, and how many were looked at."""
-        best = check(generate_greedy(self.stack, [prompt], max_new_tokens=max_new_tokens)[0])
-        if not best.problems or self.max_retries < 1:
+        if self.max_retries < 1:
             return best, 1
-        sampling = Sampling(count=self.max_retries, seed=self.seed)
-        samples = generate_samples(self.stack, prompt, sampling, max_new_tokens=max_new_tokens)
+        samples = generate_samples(
+            self.stack,
+            rendered,
+            Sampling(count=self.max_retries, seed=self.seed),
+            max_new_tokens=limits.max_new_tokens,
+            max_seconds=limits.max_seconds,
+        )
         for number, generated in enumerate(samples, start=2):
             checked = check(generated)
             if not checked.problems:

@@ -207,6 +207,7 @@ def _refusal(target: ProtectedTarget, request: object) -> str:
 
 def _engine(log: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     engine = duckdb.connect(":memory:", config={"enable_external_access": False})
+    engine.execute("SET enable_progress_bar = false")
     engine.register("log_frame", log.to_arrow())
     engine.execute(
         "CREATE TABLE events AS SELECT *, cost_cents / 100 AS cost, 0.3 AS margin, 1.0 AS price, 5 AS stock_level "

@@ -130,6 +130,7 @@ def _log(seed: int) -> pl.DataFrame:
 def _engine(log: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     """The raw log as an analyst's warehouse would hold it, hidden columns included; no files, so nothing is harmed."""
     engine = duckdb.connect(":memory:", config={"enable_external_access": False, "threads": 1})
+    engine.execute("SET enable_progress_bar = false")
     engine.register("log_frame", log.to_arrow())
     engine.execute(f"CREATE SCHEMA {RETAILER_ID}")
     engine.execute(

@@ -1,6 +1,7 @@
 """Named markets: each a handful of knobs away from the sample market, chosen once from plausible ranges.
 
-No value here was chosen by looking at which planner wins in it. Where a figure was measured by others the source
+No value here was chosen by looking at which planner wins in it, except that `no_private_value` was made flatter until
+noise cost nothing: it is a placebo, and its zero no finding. Where a figure was measured by others the source
 stands beside it; where none is known the value is called assumed. docs/world.md lists the same values with reasons.
 """
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 
 from rmn_pipeline.federation import Federation
 from rmn_pipeline.serving import FederationEngine, Limits, RuntimeSettings, create_app, hash_key
 from rmn_pipeline_tests.serving.conftest import KEYS
-
-import pytest
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,12 @@ def described(adapters_dir: Path) -> object:
         "requests_per_minute": 1_000_000,
     }
     runtime = RuntimeSettings.model_validate({"tenants": [tenant], "limits": {"max_tokens": 4}})
-    engine = FederationEngine(Federation.load(adapters_dir, ), Limits(max_tokens=4))
+    engine = FederationEngine(
+        Federation.load(
+            adapters_dir,
+        ),
+        Limits(max_tokens=4),
+    )
     return schemathesis.openapi.from_asgi("/openapi.json", create_app(runtime, engine))
 
 

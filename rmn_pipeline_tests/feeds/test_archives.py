@@ -76,7 +76,10 @@ def test_gzip_streams_in_a_row_are_one_text(tmp_path: Path) -> None:
         (bz2.compress(TEXT), "packed with bzip2"),
         (b"\x28\xb5\x2f\xfd\0\0\0\0", "packed with zstd"),
     ],
-    ids="gzip_cut gzip_tail gzip_damaged zip_cut zip_damaged zip_crc empty_member no_member bzip2 zstd".split(),
+    ids=[
+        *("gzip_cut", "gzip_tail", "gzip_damaged", "zip_cut", "zip_damaged", "zip_crc"),
+        *("empty_member", "no_member", "bzip2", "zstd"),
+    ],
 )
 def test_broken_packing_is_an_error(tmp_path: Path, content: bytes, cause: str) -> None:
     with pytest.raises(FeedError, match=cause):

@@ -17,6 +17,7 @@ from rmn_pipeline.defs.assets.clean_room_attacks import clean_room_attack_assets
 from rmn_pipeline.defs.assets.comparison import comparison_assets
 from rmn_pipeline.defs.assets.evaluation import evaluation_assets
 from rmn_pipeline.defs.assets.feeds import feed_assets, retailer_log_spec
+from rmn_pipeline.defs.assets.measurement import measurement_assets
 from rmn_pipeline.defs.assets.planning import clean_room_assets, planning_assets
 from rmn_pipeline.defs.assets.proposals import proposal_assets
 from rmn_pipeline.defs.assets.rmis import rmis_assets
@@ -81,6 +82,7 @@ def build_defs(
             *evaluation_assets(partitions),
             *planning_assets(brands),
             *comparison_assets(brands),
+            *measurement_assets(brands),
         ],
         asset_checks=[*build_checks(retailers, brands), *build_governance_checks(partitions)],
         jobs=build_jobs(project, lambda: build_defs(project, resource_overrides)),

@@ -15,6 +15,7 @@ from rmn_pipeline.defs.project import Project
 from rmn_pipeline.defs.resources import ProjectResource
 from rmn_pipeline.defs.workflow import (
     BRAND_ASSETS,
+    MEASUREMENT_ASSETS,
     RETAILER_ASSETS,
     ChainStep,
     chain_steps,
@@ -43,6 +44,16 @@ def build_jobs(
             "plan_brand",
             selection=dg.AssetSelection.assets(*BRAND_ASSETS),
             description="One brand: brief to request, both plans, comparison and report.",
+        ),
+        dg.define_asset_job(
+            "measure_brand",
+            selection=dg.AssetSelection.assets(*MEASUREMENT_ASSETS),
+            description="One brand: the plan's experiment reserve designed, played and read out into multipliers.",
+        ),
+        dg.define_asset_job(
+            "study_measurement",
+            selection=dg.AssetSelection.assets("measurement_study"),
+            description="Size, coverage and power on 1,000 regenerated panels per setting of the published study.",
         ),
         dg.define_asset_job(
             "attack_clean_room",

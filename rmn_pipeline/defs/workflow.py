@@ -25,6 +25,8 @@ BRAND_ASSETS = (
     "comparison",
     "comparison_report",
 )
+# What one measurement run of a brand makes; not part of the chain, because experiments run after a plan is adopted.
+MEASUREMENT_ASSETS = ("experiment_design", "experiment_readout", "incrementality_multipliers")
 
 
 class ChainError(Exception):

@@ -9,7 +9,7 @@ import pytest
 from rmn_pipeline.definitions import build_defs
 from rmn_pipeline.defs.kinds import ADAPTER_KINDS
 from rmn_pipeline.defs.project import Project, ProjectError
-from rmn_pipeline.defs.workflow import BRAND_ASSETS, RETAILER_ASSETS, kind_assets
+from rmn_pipeline.defs.workflow import BRAND_ASSETS, MEASUREMENT_ASSETS, RETAILER_ASSETS, kind_assets
 from rmn_pipeline_tests.conftest import ROOT
 
 
@@ -41,7 +41,12 @@ def test_loading_imports_neither_torch_nor_mlflow() -> None:
 def test_every_asset_of_the_chain_is_defined(definitions: dg.Definitions) -> None:
     keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
     expected = {*RETAILER_ASSETS, *BRAND_ASSETS, "retailer_log", "mapping_proposals", "sku_match_proposals"}
-    expected |= {"clean_room_attack_report", "comparison_sensitivity"}
+    expected |= {
+        "clean_room_attack_report",
+        "comparison_sensitivity",
+        "measurement_study",
+        *MEASUREMENT_ASSETS,
+    }
     expected |= {name for kind in ADAPTER_KINDS for name in kind_assets(kind)}
     assert keys == expected
 
@@ -57,6 +62,8 @@ def test_jobs_and_schedule_have_the_published_names(definitions: dg.Definitions)
         "pretrain_base",
         "attack_clean_room",
         "compare_worlds",
+        "measure_brand",
+        "study_measurement",
     }
     assert [schedule.name for schedule in repository.schedule_defs] == ["nightly_schedule"]
 
@@ -70,7 +77,7 @@ def test_every_asset_has_group_owner_kind_and_description(definitions: dg.Defini
         assert node.owners, key
         assert node.kinds, key
         groups.add(node.group_name)
-    assert groups == {"feeds", "rmis", "training", "adapters", "planning", "comparison"}
+    assert groups == {"feeds", "rmis", "training", "adapters", "planning", "comparison", "measurement"}
 
 
 def test_partitions_are_the_folders_of_retailers_and_brands(definitions: dg.Definitions) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from rmn_pipeline.planning.certificate import certified_gap, worth_and_price
 from rmn_pipeline.planning.conflict import minimal_conflict, ratio_relaxation, relaxations
 from rmn_pipeline.planning.curves import Floats
+from rmn_pipeline.planning.elastic import joint_relaxation
 from rmn_pipeline.planning.integer import solve_choices
 from rmn_pipeline.planning.layout import PlanHeader, build_plan
 from rmn_pipeline.planning.plan import Plan, PlanStatus, Relaxation
@@ -68,7 +69,7 @@ def solve_scenario(scenario: Scenario, problem: Problem, effort: Effort | None =
     placed, solution, gap, notes = _solved(problem, effort)
     if not solution.feasible:
         conflict = minimal_conflict(problem, scenario.table.name)
-        return refusal(problem, conflict, relaxations(problem, conflict))
+        return refusal(problem, conflict, relaxations(problem, conflict) or joint_relaxation(problem))
     blocking = _blocking_ratios(scenario, problem, solution)
     if blocking:
         return refusal(problem, tuple(row.name for row in blocking), _ratio_relaxations(problem, blocking))

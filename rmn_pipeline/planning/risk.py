@@ -28,7 +28,7 @@ from rmn_pipeline.planning.plan import Plan
 from rmn_pipeline.planning.problem import Problem, problem_of
 from rmn_pipeline.planning.program import Answer, Effort, Program, solve_program
 from rmn_pipeline.planning.scenario import Scenario
-from rmn_pipeline.planning.solver import Segments, Solution, cut_at, program_of
+from rmn_pipeline.planning.solver import Segments, Solution, cut_at, program_of, spend_of
 
 BISECTIONS = 60
 COARSE_SEGMENTS = 12
@@ -209,9 +209,7 @@ def _risk_program(
 
 
 def _read(problem: Problem, pieces: Segments, plain: Program, answer: Answer) -> tuple[Solution, Floats]:
-    filled = np.zeros(pieces.width.size)
-    filled[np.flatnonzero(pieces.width.ravel() > 0)] = answer.values[: plain.gain.size]
-    spend = pieces.base + filled.reshape(pieces.width.shape).sum(axis=1)
+    spend = spend_of(pieces, answer.values)
     rows = plain.limit.size
     duals = dict(zip((row.name for row in problem.rows), answer.prices[:rows].tolist(), strict=True))
     weights = answer.prices[rows:]

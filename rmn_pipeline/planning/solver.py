@@ -185,11 +185,16 @@ def _kept(pieces: Segments) -> Integers:
     return np.flatnonzero(pieces.width.ravel() > 0)
 
 
-def _solution(problem: Problem, pieces: Segments, answer: Answer) -> Solution:
+def spend_of(pieces: Segments, values: Floats) -> Floats:
+    """Spend per arm from a program's values, of which the first belong to the pieces."""
     kept = _kept(pieces)
     filled = np.zeros(pieces.width.size)
-    filled[kept] = answer.values[: kept.size]
-    spend = pieces.base + filled.reshape(pieces.width.shape).sum(axis=1)
+    filled[kept] = values[: kept.size]
+    return pieces.base + filled.reshape(pieces.width.shape).sum(axis=1)
+
+
+def _solution(problem: Problem, pieces: Segments, answer: Answer) -> Solution:
+    spend = spend_of(pieces, answer.values)
     rows = len(problem.rows)
     prices = dict(zip((row.name for row in problem.rows), answer.prices[:rows].tolist(), strict=True))
     start = problem.value(pieces.base)

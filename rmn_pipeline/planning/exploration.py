@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rmn_pipeline.planning.curves import Curves, Floats
+from rmn_pipeline.planning.errors import PlanError
 from rmn_pipeline.planning.layout import Experiment
 from rmn_pipeline.planning.problem import Problem
 from rmn_pipeline.planning.solver import solve_for_draw
@@ -33,7 +34,14 @@ class Mixture:
 def explore(
     problem: Problem, optimum: Floats, initial_draws: Floats, half_draws: Floats, share: float, segments: int
 ) -> Mixture:
-    """Split the plan: `share` of the money spent follows the draws, the rest the optimum. Draws are draws × arms."""
+    """Split the plan: `share` of the money spent follows the draws, the rest the optimum. Draws are draws × arms.
+
+    Raises `PlanError` for a problem whose SKU choices are still open.
+    """
+    if problem.choices:
+        raise PlanError(
+            "draws would choose different SKUs, whose average is no choice: fix the SKUs, then explore"
+        )
     is_log = problem.curves.is_log if isinstance(problem.curves, Curves) else None
     spends = np.array(
         [

@@ -69,11 +69,11 @@ def _with_the_chosen(problem: Problem, spend: Floats) -> Problem:
     """Groups that got nothing stay without, the others keep at least their minimum."""
     upper, rows = problem.upper.copy(), list(problem.rows)
     for choice in problem.choices:
-        for index, group in enumerate(choice.groups):
+        for sku, group in zip(choice.skus, choice.groups, strict=True):
             if spend[group].sum() <= OUT_USD:
                 upper[group] = 0.0
             elif choice.minimum_usd > 0:
-                name = f"min_spend_if_in:{choice.name.partition(':')[2]}:{index}"
+                name = f"min_spend_if_in:{choice.name.partition(':')[2]}/{sku}"
                 rows.append(Row(name, group, -choice.minimum_usd, -1.0, asked=choice.minimum_usd))
     return replace(problem, upper=np.maximum(upper, problem.lower), rows=tuple(rows), choices=())
 

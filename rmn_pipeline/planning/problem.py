@@ -53,9 +53,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Choice:
-    """Each group of arms is out (no spend) or in (at least `minimum_usd`); at most `max_groups` are in."""
+    """Each group of arms, one per SKU, is out (no spend) or in (`minimum_usd` or more); `max_groups` at most are in."""
 
     name: str
+    skus: tuple[str, ...]
     groups: tuple[Integers, ...]
     max_groups: int | None
     minimum_usd: float
@@ -233,10 +234,15 @@ def _cover_rows(scenario: Scenario, curves: ConcaveCurves, upper: Floats) -> Ite
 
 def _choice(node: SkuChoice, table: ArmTable) -> Choice:
     arms = np.flatnonzero(node.mask(table))
-    skus = table.frame["sku_id"].gather(arms).rank("dense").to_numpy().astype(np.int64)
-    order = np.argsort(skus, kind="stable")
-    groups = np.split(arms[order], np.flatnonzero(np.diff(skus[order])) + 1)
-    return Choice(f"sku_choice:{node.name}", tuple(groups), node.max_skus, node.min_spend_per_sku_usd)
+    skus = table.frame["sku_id"].gather(arms)
+    groups = pl.DataFrame({"sku_id": skus, "arm": arms}).group_by("sku_id", maintain_order=True).agg("arm")
+    return Choice(
+        name=f"sku_choice:{node.name}",
+        skus=tuple(groups["sku_id"].to_list()),
+        groups=tuple(np.array(members, dtype=np.int64) for members in groups["arm"].to_list()),
+        max_groups=node.max_skus,
+        minimum_usd=node.min_spend_per_sku_usd,
+    )
 
 
 def _where(mask: pl.Series) -> Integers:

@@ -6,13 +6,13 @@ stock of those weeks are part of what is predicted. Figures are means over brand
 
 Columns, all over the arms that the fit knows:
 
-- coverage of the 90 % posterior intervals of the initial iROAS, of the marginal return at usual weekly spend, and of the
-  weekly revenue at twice the usual spend;
+- coverage of the 90 % posterior intervals of the initial iROAS, of the marginal return at usual weekly spend, and of
+  the weekly revenue at twice the usual spend;
 - slope: ordinary regression of the true on the predicted (posterior mean) iROAS at usual spend, over arms;
 - level: true over predicted revenue, summed over arms, at usual and at twice the usual spend;
 - bias: mean over arms of log(predicted / true) marginal return at usual spend, and correlation of those logs;
 - width: median width of the 90 % interval of the marginal return, relative to its mean;
-- CPU seconds of the fit.
+- CPU seconds of the fit, and the share of fits that chose log curves.
 
     python benchmarks/response.py --worlds default --seeds 6
     python benchmarks/response.py --worlds textbook messy --seeds 8 --cache /tmp/views
@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,9 @@ from rmn_pipeline.planning import (
     clean_room_view,
     full_data_view,
 )
+from rmn_pipeline.planning.estimation import curve_terms
 from rmn_pipeline.planning.make_plan import Prepared, incremental_draws, prepare
 from rmn_pipeline.world import World, WorldConfig, build_world
-from rmn_pipeline.world.landing import retailer_log
-from rmn_pipeline.world.private import experiments, private_daily
 
 WEEKS = 26
 DRAWS = 400
@@ -79,70 +79,57 @@ def cases_of(name: str, seed: int, cache: Path | None) -> list[Case]:
     """Both brands and modes of a world, from the cache where they lie there already."""
     path = cache / f"{name}-{seed}.pickle" if cache is not None else None
     if path is not None and path.is_file():
-        cases: list[Case] = pickle.loads(path.read_bytes())
-        return cases
+        return [Case(**fields) for fields in pickle.loads(path.read_bytes())]
     cases = list(_build_cases(name, seed))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(pickle.dumps(cases))
+        path.write_bytes(pickle.dumps([vars(case) for case in cases]))
     return cases
 
 
 def _build_cases(name: str, seed: int) -> Iterator[Case]:
     world = build_world(world_config(name, seed))
-    config = world.config
-    skus = pl.DataFrame(
-        [(s.sku_id, s.brand_id, s.category, s.line_id, s.title) for s in world.market.skus],
-        schema=["sku_id", "brand_id", "category", "line_id", "title"],
-        orient="row",
-    )
-    events = world.history.cells.select(
-        *ARM_KEYS,
-        "date",
-        cost=pl.col("cost_cents") / 100,
-        revenue=pl.col("revenue_cents") / 100,
-        conversions=pl.col("orders").cast(pl.Float64),
-    )
+    retailers = [spec.retailer_id for spec in world.config.retailers]
+    catalogue = [sku.sku_id for sku in world.market.skus]
     with tempfile.TemporaryDirectory(prefix="response-study-") as folder:
-        released = [_release(world, place, skus, Path(folder)) for place in range(len(config.retailers))]
+        released = [_release(world, retailer_id, catalogue, Path(folder)) for retailer_id in retailers]
     cells, audiences = (pl.concat(tables) for tables in zip(*released, strict=True))
-    for brand in config.brands:
-        read_outs = experiments(world.market, world.history, brand.brand_id)
+    for brand in world.config.brands:
+        tables = world.advertiser_tables(brand.brand_id)
         truth = world.true_arms(brand.brand_id, world.plan_start_date, WEEKS)
         full = full_data_view(
-            events,
-            skus,
-            private_daily(world.market, world.shelf, world.history, brand.brand_id),
-            read_outs,
+            tables.events,
+            tables.skus,
+            tables.private_daily,
+            tables.incrementality,
             brand.brand_id,
-            brand.assumed_margin_rate,
+            tables.assumed_margin_rate,
         )
         blind = clean_room_view(
             cells,
             audiences,
-            skus,
-            read_outs,
+            tables.skus,
+            tables.incrementality,
             brand.brand_id,
-            brand.assumed_margin_rate,
+            tables.assumed_margin_rate,
             ("margin", "promo_flag", "stock_level", "price"),
-            campaigns=truth.select(ARM_KEYS),
+            campaigns=tables.campaigns,
+            last_day=world.config.start_date + timedelta(days=world.config.days - 1),
         )
         yield Case(name, seed, brand.brand_id, full, truth)
         yield Case(name, seed, brand.brand_id, blind, truth)
 
 
-def _release(world: World, place: int, skus: pl.DataFrame, folder: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _release(
+    world: World, retailer_id: str, catalogue: list[str], folder: Path
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What the retailer's clean room, under the policy that it ships with, releases for planning."""
-    retailer = world.config.retailers[place]
-    cells = world.history.cells.filter(pl.col("retailer_id") == retailer.retailer_id)
-    log = pl.concat([part for _, part in retailer_log(cells, world.config, retailer)])
-    policy = load_policy(POLICIES / retailer.retailer_id / "policy.yaml")
+    policy = load_policy(POLICIES / retailer_id / "policy.yaml")
     days = world.history.cells["date"]
-    with CleanRoom(
-        log, policy, ledger=folder / f"{retailer.retailer_id}.sqlite", sku_ids=skus["sku_id"].to_list()
-    ) as room:
+    log, ledger = world.log_table(retailer_id), folder / f"{retailer_id}.sqlite"
+    with CleanRoom(log, policy, ledger=ledger, sku_ids=catalogue) as room:
         first, last = days.min(), days.max()
-        view = release_view(room, retailer_id=retailer.retailer_id, start=first, end=last)  # type: ignore[arg-type]
+        view = release_view(room, retailer_id=retailer_id, start=first, end=last)  # type: ignore[arg-type]
     return view.cells, view.audience_cells
 
 
@@ -156,7 +143,12 @@ def score(case: Case) -> dict[str, float]:
     usual = prepared.usual_spend_usd_per_week
     true = _true_responses(case, prepared, usual)
     drawn = _drawn_responses(prepared, usual)
-    return {**_scores(true, drawn, usual), "cpu_seconds": seconds, "arms": float(usual.size)}
+    return {
+        **_scores(true, drawn, usual),
+        "cpu_seconds": seconds,
+        "arms": float(usual.size),
+        "log_family": float(prepared.response.family == "log"),
+    }
 
 
 def _true_responses(case: Case, prepared: Prepared, usual: np.ndarray) -> np.ndarray:
@@ -178,7 +170,8 @@ def _true_responses(case: Case, prepared: Prepared, usual: np.ndarray) -> np.nda
 def _drawn_responses(prepared: Prepared, usual: np.ndarray) -> np.ndarray:
     """Posterior draws of the same quantities [multiple, draw, arm]."""
     initial, half = incremental_draws(prepared, DRAWS, DRAW_SEED)
-    return np.array([initial * m * usual / (1.0 + m * usual / half) for m in MULTIPLES])
+    family = prepared.response.family
+    return np.array([curve_terms(family, initial, half, m * usual).value for m in MULTIPLES])
 
 
 def _scores(true: np.ndarray, drawn: np.ndarray, usual: np.ndarray) -> dict[str, float]:
@@ -228,6 +221,7 @@ COLUMNS = {
     "width": "width",
     "cpu_seconds": "CPU s",
     "arms": "arms",
+    "log_family": "log curves",
 }
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from rmn_pipeline.planning.audiences import AudienceShares, audience_split
-from rmn_pipeline.planning.curves import Floats, HillCurves
+from rmn_pipeline.planning.curves import CurveFamily, Curves, Floats
 from rmn_pipeline.planning.errors import PlanError
 from rmn_pipeline.planning.exploration import explore
 from rmn_pipeline.planning.layout import Layout, PlanHeader, build_plan
@@ -24,6 +24,7 @@ from rmn_pipeline.planning.selection import allowed_arms, check_brand, require_a
 from rmn_pipeline.planning.settings import PlannerSettings
 from rmn_pipeline.planning.view import PlanningView
 
+HIDDEN_DEMAND_WORTH_A_NOTE = 0.02
 STOCK_NOT_ENFORCEABLE = "constraint 'exclude_out_of_stock' not enforceable: stock_level withheld"
 
 
@@ -179,13 +180,21 @@ def _scenario(
     settings: PlannerSettings,
 ) -> Scenario:
     usual = fitted.expected_curves()
-    curves = HillCurves(usual.initial * fitted.outlook(start_date, resolved.weeks)[0], usual.half)
+    curves = Curves(usual.initial * fitted.outlook(start_date, resolved.weeks)[0], usual.half, usual.is_log)
     multiplier = fitted.multipliers.per_arm
     table = arms.to_dicts()
     return scenario_for(
         resolved,
         [
-            _arm(table[index], curves, float(multiplier[index]), index, resolved.weeks, settings)
+            _arm(
+                table[index],
+                curves,
+                fitted.family,
+                float(multiplier[index]),
+                index,
+                resolved.weeks,
+                settings,
+            )
             for index in chosen.tolist()
         ],
         start_date,
@@ -216,7 +225,8 @@ def scenario_for(
 
 def _arm(
     row: dict[str, object],
-    curves: HillCurves,
+    curves: Curves,
+    family: CurveFamily,
     multiplier: float,
     index: int,
     weeks: int,
@@ -237,6 +247,7 @@ def _arm(
         attributed_per_incremental=1.0 / multiplier,
         in_stock_probability=float(str(row["in_stock_probability"])),
         max_spend_usd=settings.maximum_spend_multiple * usual * weeks,
+        curve_family=family,
     )
 
 
@@ -248,9 +259,17 @@ def _notes(resolved: ResolvedRequest, view: PlanningView, fitted: ResponseModel)
         notes.append(
             f"margin withheld or unknown for some SKUs: assumed {view.assumed_margin_rate:.2f} of revenue"
         )
+    notes.append(fitted.form_error.note())
+    if fitted.controls.demand_by_spend > HIDDEN_DEMAND_WORTH_A_NOTE:
+        notes.append(
+            "past spend followed demand that no visible field shows (told from arms that share a shelf): "
+            f"{fitted.controls.demand_by_spend:.2f} of demand's log per log of spend is divided out"
+        )
     if fitted.censored_weeks:
         notes.append(f"{fitted.censored_weeks} arm-weeks without stock were left out as censored demand")
     if fitted.multipliers.untested:
         cells = ", ".join(fitted.multipliers.untested)
-        notes.append(f"no experiment read-out for {cells}: the brand's average multiplier is used")
+        notes.append(
+            f"no experiment read-out for {cells}: the average of its placement elsewhere, or of all, is used"
+        )
     return tuple(notes)

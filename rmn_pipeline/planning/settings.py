@@ -29,5 +29,14 @@ class PlannerSettings:
     minimum_booking_usd: float = 1.0
     # Pseudo-conversions that pull an arm's revenue per conversion towards its retailer and category.
     conversion_shrinkage: float = 20.0
-    outer_passes: int = 40
-    inner_passes: int = 4
+    # How far an arm's organic claims may stray from spend × sales, as a factor's standard deviation: not identified by
+    # the data (organic claims and the first dollars of a curve are both straight lines), so it is a belief. Without
+    # the brand's sales, claims may differ between products as sales do, by about a factor of two.
+    organic_claim_sd: float = 0.3
+    organic_claim_sd_without_sales: float = 0.7
+    # The fit stops when no prior mean or spread moves by more than this (log scale), or after so many passes.
+    fit_tolerance: float = 1e-3
+    outer_passes: int = 60
+    # Passes with posterior means by quadrature after those with modes.
+    refinements: int = 6
+    inner_passes: int = 2

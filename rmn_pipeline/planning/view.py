@@ -6,6 +6,7 @@ None), and every later step looks only at whether it is there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -35,8 +36,8 @@ PANEL_SCHEMA: dict[str, pl.DataType] = {
     "sales_index": pl.Float64(),
 }
 ARM_KEYS = ("retailer_id", "placement_type", "audience_id", "sku_id")
-# A released 95 % error bound is this many standard deviations wide.
-ERROR95_SDS = 1.96
+# A released 95 % error bound is this many standard deviations of Laplace noise wide: log(20) scales of √2 each.
+ERROR95_SDS = math.log(20.0) / math.sqrt(2.0)
 DAYS_PER_WEEK = 7
 
 

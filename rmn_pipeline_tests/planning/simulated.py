@@ -40,7 +40,7 @@ def simulate(
         (r, p, c): generator.normal(0, 0.3, 2)
         for r in RETAILERS
         for p in PLACEMENTS
-        for c in set(category.values())
+        for c in sorted(set(category.values()))
     }
     rows, truth = [], []
     incremental: dict[tuple[str, str], float] = {}

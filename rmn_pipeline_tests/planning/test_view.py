@@ -1,3 +1,4 @@
+import math
 from datetime import date, timedelta
 
 import polars as pl
@@ -118,9 +119,11 @@ def test_clean_room_masks_what_is_withheld_and_carries_the_noise() -> None:
     row = view.panel.row(0, named=True)
     assert row["audience_id"] is None and row["in_stock_share"] is None and row["promo_share"] is None
     assert row["spend_usd"] == 0.0
+    # Laplace noise: 95 % of it lies within log(20) scales, its standard deviation is √2 scales.
+    laplace = math.sqrt(2.0) / math.log(20.0)
     assert (row["revenue_noise_sd_usd"], row["spend_noise_sd_usd"]) == (
-        pytest.approx(10.0),
-        pytest.approx(1.0),
+        pytest.approx(19.6 * laplace),
+        pytest.approx(1.96 * laplace),
     )
     assert view.notes == ("1 of 2 clean-room cells are suppressed and left out",)
     assert view.skus["margin_rate"].null_count() == view.skus.height

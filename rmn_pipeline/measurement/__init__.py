@@ -17,6 +17,7 @@ from rmn_pipeline.measurement.item_experiments import ItemExperiment, item_exper
 from rmn_pipeline.measurement.off_policy import OffPolicyResult, off_policy_value
 from rmn_pipeline.measurement.panel import Panel, panel_from_table
 from rmn_pipeline.measurement.panel_file import read_panel
+from rmn_pipeline.measurement.plots import effect_over_time_png, power_png
 from rmn_pipeline.measurement.power import PowerCurve, power_curve
 from rmn_pipeline.measurement.switchback import SwitchbackDesign, switchback_design
 from rmn_pipeline.measurement.switchback_lift import SwitchbackResult, switchback_lift
@@ -44,6 +45,7 @@ __all__ = [
     "chosen_assignment",
     "complete_assignment",
     "cuped",
+    "effect_over_time_png",
     "fieller",
     "geo_design",
     "geo_lift",
@@ -51,6 +53,7 @@ __all__ = [
     "off_policy_value",
     "panel_from_table",
     "power_curve",
+    "power_png",
     "read_multipliers",
     "read_panel",
     "sample_ratio",

@@ -94,9 +94,7 @@ def workers(tmp_path: Path) -> Iterator[Workers]:
     started.close()
 
 
-def test_kills_at_random_points_leave_the_old_or_the_new_state(
-    tmp_path: Path, workers: Workers
-) -> None:
+def test_kills_at_random_points_leave_the_old_or_the_new_state(tmp_path: Path, workers: Workers) -> None:
     lake = tmp_path / "lake"
     old_paths, new_paths = deliveries(tmp_path)
     expected = []

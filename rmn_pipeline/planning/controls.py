@@ -47,7 +47,7 @@ class Controls:
     def factor(self, seen: Observations) -> Floats:
         """The known multiplier of each observed week's response."""
         promo = 1.0 + self.promo_lift[seen.category] * seen.promo_share
-        hidden = np.exp(self.demand_by_spend * spend_deviation(seen)) if self.demand_by_spend else 1.0
+        hidden = np.exp(self.demand_by_spend * seen.spend_deviation) if self.demand_by_spend else 1.0
         return seen.in_stock_share * promo * self.week_factor[seen.week_cell] * hidden
 
 
@@ -60,7 +60,7 @@ def fit_controls(
     seen: Observations, family: CurveFamily, posterior: ArmPosterior, noise: NoiseModel, before: Controls
 ) -> Controls:
     """Promotion lifts given the weeks before, then week factors, then hidden demand, each shrunk to no effect."""
-    hidden = np.exp(before.demand_by_spend * spend_deviation(seen))
+    hidden = np.exp(before.demand_by_spend * seen.spend_deviation)
     base = fitted_values(seen, posterior.mode, seen.in_stock_share * hidden, family)
     weight = 1.0 / noise.variance(seen, fitted_values(seen, posterior.mode, before.factor(seen), family))
     revenue = seen.revenue_usd - posterior.claim_error[seen.arm] * seen.organic_usd
@@ -85,19 +85,9 @@ def fit_controls(
     return replace(found, demand_by_spend=_demand_by_spend(seen, fitted.value, revenue, before))
 
 
-def spend_deviation(seen: Observations) -> Floats:
-    """Log spend around the mean of the arm, then of the category's week: what common weeks do not explain."""
-    log_spend = np.log(seen.spend_usd)
-    count = np.bincount(seen.arm, minlength=seen.arm_count)
-    own = log_spend - (seen.per_arm(log_spend) / np.maximum(count, 1))[seen.arm]
-    weeks = np.bincount(seen.week_cell, minlength=seen.week_cells)
-    common = np.bincount(seen.week_cell, weights=own, minlength=seen.week_cells) / np.maximum(weeks, 1)
-    return own - common[seen.week_cell]
-
-
 def _demand_by_spend(seen: Observations, fitted: Floats, revenue: Floats, before: Controls) -> float:
     """β of the module's derivation, from all ordered pairs of arms that share a shelf and a week."""
-    spend = spend_deviation(seen)
+    spend = seen.spend_deviation
     residual = np.clip(revenue / np.maximum(fitted, 1e-9) - 1.0, -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
     residual -= (seen.per_arm(residual) / np.maximum(np.bincount(seen.arm, minlength=seen.arm_count), 1))[
         seen.arm

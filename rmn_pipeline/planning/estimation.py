@@ -26,8 +26,8 @@ from rmn_pipeline.planning.matrices import inverse_of_2x2
 from rmn_pipeline.planning.observations import Observations
 
 NEWTON_STEP_LIMIT = 0.5
-# Quadrature points per parameter: seven integrate polynomials up to degree 13 exactly.
-QUADRATURE_POINTS = 7
+# Quadrature points per parameter: five integrate polynomials up to degree 9 exactly.
+QUADRATURE_POINTS = 5
 
 
 @dataclass(frozen=True)

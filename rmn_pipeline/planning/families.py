@@ -19,6 +19,8 @@ from rmn_pipeline.planning.observations import Observations
 
 FAMILIES: tuple[CurveFamily, ...] = ("hill", "log")
 FOLDS = 2
+# So many arms, spread evenly over all, settle the contest.
+ENOUGH_ARMS = 1000
 LEAST_GAIN_IN_ERRORS = 2.0
 # The spend, as a multiple of an arm's usual, at which the families' difference is reported.
 FAR_SPEND_MULTIPLE = 2.0
@@ -65,6 +67,8 @@ def choose_family(seen: Observations, fit: FitFamily) -> FormError:
     Log curves have no ceiling and promise more beyond the spends that were seen, so they are taken only where they win
     by more than two standard errors; otherwise Hill curves are.
     """
+    if seen.arm_count > ENOUGH_ARMS:
+        seen = seen.of_arms(np.linspace(0, seen.arm_count - 1, ENOUGH_ARMS).round().astype(np.int64))
     fold = _folds(seen)
     usual = FAR_SPEND_MULTIPLE * seen.arms["usual_spend_usd_per_week"].to_numpy()
     scores = {family: np.zeros(seen.arm_count) for family in FAMILIES}

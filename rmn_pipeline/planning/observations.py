@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,25 @@ class Observations:
         """The same observations with organic claims moved out of the revenue."""
         return replace(
             self, revenue_usd=self.revenue_usd - organic_usd, organic_usd=self.organic_usd + organic_usd
+        )
+
+    @cached_property
+    def spend_deviation(self) -> Floats:
+        """Log spend around the mean of the arm, then of the category's week: what common weeks do not explain."""
+        log_spend = np.log(self.spend_usd)
+        count = np.bincount(self.arm, minlength=self.arm_count)
+        own = log_spend - (self.per_arm(log_spend) / np.maximum(count, 1))[self.arm]
+        weeks = np.bincount(self.week_cell, minlength=self.week_cells)
+        common = np.bincount(self.week_cell, weights=own, minlength=self.week_cells) / np.maximum(weeks, 1)
+        return own - common[self.week_cell]
+
+    def of_arms(self, chosen: Integers) -> Observations:
+        """The observations of some arms, given by increasing position, with those arms only."""
+        place = np.full(self.arm_count, -1)
+        place[chosen] = np.arange(chosen.size)
+        kept = self.only(place[self.arm] >= 0)
+        return replace(
+            kept, arms=self.arms[chosen.tolist()], arm=place[kept.arm], claim_sd=self.claim_sd[chosen]
         )
 
     def only(self, kept: NDArray[np.bool_]) -> Observations:

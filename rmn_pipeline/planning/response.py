@@ -47,6 +47,7 @@ EXPECTATION_SEED = 7
 DRAWS_AT_ONCE = 50
 # Good enough to tell the families apart.
 FAMILY_FIT_TOLERANCE = 0.01
+FAMILY_PASSES = 15
 # Beyond these multiples of an arm's usual spend, a scale of spend is a straight line or a step: draws stay within.
 SCALE_BOUNDS = (0.01, 100.0)
 # The linear response to the organic share is trusted up to a doubling, and down to none.
@@ -197,7 +198,7 @@ def fit_response(view: PlanningView, settings: PlannerSettings | None = None) ->
 
 def _held_out(seen: Observations, family: CurveFamily, settings: PlannerSettings) -> HeldOutFit:
     """A fit for comparison only: by modes, and less exact."""
-    quick = replace(settings, fit_tolerance=FAMILY_FIT_TOLERANCE, refinements=0)
+    quick = replace(settings, fit_tolerance=FAMILY_FIT_TOLERANCE, outer_passes=FAMILY_PASSES, refinements=0)
     fit = fit_family(seen, family, quick)
     return HeldOutFit(fit.posterior, fit.controls.factor, fit.noise)
 
@@ -247,9 +248,9 @@ def _updated(seen: Observations, family: CurveFamily, fit: Fit, posterior: ArmPo
 
 
 def _change(before: Prior, after: Prior) -> float:
-    """The largest move of a prior mean or a log spread."""
+    """The move of the prior means (root mean square over arms) or of the log spreads, whichever is larger."""
     spreads = np.log(after.spreads.arm_variance / before.spreads.arm_variance)
-    return max(float(np.max(np.abs(after.mean - before.mean))), float(np.max(np.abs(spreads))))
+    return max(float(np.sqrt(np.mean((after.mean - before.mean) ** 2))), float(np.max(np.abs(spreads))))
 
 
 def _nothing(mode: Floats) -> ArmPosterior:

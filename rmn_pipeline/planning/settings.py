@@ -34,9 +34,9 @@ class PlannerSettings:
     # the brand's sales, claims may differ between products as sales do, by about a factor of two.
     organic_claim_sd: float = 0.3
     organic_claim_sd_without_sales: float = 0.7
-    # The fit stops when no prior mean or spread moves by more than this (log scale), or after so many passes.
-    fit_tolerance: float = 1e-3
-    outer_passes: int = 60
+    # The fit stops when prior means (root mean square) and log spreads move by less than this, or after so many passes.
+    fit_tolerance: float = 2e-3
+    outer_passes: int = 40
     # Passes with posterior means by quadrature after those with modes.
-    refinements: int = 6
+    refinements: int = 4
     inner_passes: int = 2

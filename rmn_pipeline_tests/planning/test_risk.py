@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rmn_pipeline.planning import PlanError, Scenario, SkuChoice, SpendLimit, optimize
+from rmn_pipeline.planning.exploration import explore
+from rmn_pipeline.planning.problem import problem_of
 from rmn_pipeline.planning.risk import DrawnCurves, cvar, drawn_curves, optimize_at_risk, solve_at_risk
 from rmn_pipeline_tests.planning.optimizer_cases import random_arms
 
@@ -94,3 +96,11 @@ def test_contradicting_limits_and_unfit_draws_are_refused() -> None:
         optimize_at_risk(scenario, initial, half, 1.0)
     with pytest.raises(PlanError, match="SKU choices"):
         optimize_at_risk(Scenario(arms, 1_000.0, sku_choices=[SkuChoice("x", 1)]), initial, half)
+
+
+def test_open_choices_are_not_explored() -> None:
+    arms = random_arms(12, 1)
+    problem = problem_of(Scenario(arms, 1_000.0, sku_choices=[SkuChoice("x", 1)]))
+    initial, half = draws_of(Scenario(arms, 1_000.0), 4, 1)
+    with pytest.raises(PlanError, match="fix the SKUs"):
+        explore(problem, np.zeros(12), initial, half, 0.1, 10)

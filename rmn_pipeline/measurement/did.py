@@ -7,6 +7,9 @@ takes the residuals before as AR(1) with coefficient φ, estimated with Kendall'
     Var(δ) = s² · wᵀCw · [P / max(P − (1+φ)/(1−φ), 3)] · (P−1)/P
     C_ij = φ^|i−j|,  w = (−1/P, …, 1/L, …),  s² = Σ r²/(P−1)
     degrees of freedom = max(P(1−φ)/(1+φ) − 1, 3)
+
+φ itself is known to within √((1 − φ²)/P). The variance is averaged over that error (three Gauss–Hermite points),
+because Var(δ) grows faster above φ than it falls below: with a short past the plain formula covers too little.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ from rmn_pipeline.measurement.estimates import TTest
 FEWEST_PERIODS_BEFORE = 8
 LOWEST_PHI, HIGHEST_PHI = -0.9, 0.95
 FEWEST_DEGREES = 3.0
+# Gauss–Hermite: exact for means of polynomials up to degree 5 under a normal.
+NODES = (-(3.0**0.5), 0.0, 3.0**0.5)
+SHARES = (1 / 6, 2 / 3, 1 / 6)
 
 
 @dataclass(frozen=True)
@@ -70,13 +76,24 @@ def did_ar1(gap: Floats, before: int) -> DidFit:
     squares = float((residual**2).sum())
     first = float((residual[1:] * residual[:-1]).sum()) / squares if squares > 0 else 0.0
     phi = float(np.clip(first + (1.0 + 3.0 * first) / before, LOWEST_PHI, HIGHEST_PHI))
-    weight = np.concatenate([np.full(before, -1.0 / before), np.full(after, 1.0 / after)])
     spread = squares / (before - 1)
-    shrunk = before / max(before - (1 + phi) / (1 - phi), 3.0) * (before - 1) / before
-    variance = spread * _ar1_form(weight, phi) * shrunk
+    error = float(np.sqrt((1.0 - phi**2) / before))
+    variance = sum(
+        share
+        * spread
+        * unit_variance(float(np.clip(phi + node * error, LOWEST_PHI, HIGHEST_PHI)), before, after)
+        for node, share in zip(NODES, SHARES, strict=True)
+    )
     degrees = max(before * (1 - phi) / (1 + phi) - 1.0, FEWEST_DEGREES)
     test = TTest(float(centred[before:].mean()), float(np.sqrt(max(variance, 0.0))), degrees)
     return DidFit(test, centred, float(np.sqrt(spread)), phi)
+
+
+def unit_variance(phi: float, before: int, after: int) -> float:
+    """Variance of δ per unit of residual variance s², for a known φ."""
+    weight = np.concatenate([np.full(before, -1.0 / before), np.full(after, 1.0 / after)])
+    shrunk = before / max(before - (1 + phi) / (1 - phi), 3.0) * (before - 1) / before
+    return _ar1_form(weight, phi) * shrunk
 
 
 def _ar1_form(weight: Floats, phi: float) -> float:

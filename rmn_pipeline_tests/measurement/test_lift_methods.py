@@ -3,7 +3,7 @@ import pytest
 from scipy import optimize, stats
 
 from rmn_pipeline.measurement import MeasurementError, fieller
-from rmn_pipeline.measurement.did import did_ar1
+from rmn_pipeline.measurement.did import did_ar1, unit_variance
 from rmn_pipeline.measurement.synthetic_control import simplex_weights, synthetic_control
 from rmn_pipeline.measurement.tbr import tbr
 from rmn_pipeline.measurement.trimmed_match import trimmed_match
@@ -77,10 +77,19 @@ def test_did_variance_is_the_quadratic_form():
         noise[at] += 0.6 * noise[at - 1]
     fit = did_ar1(noise, 45)
     weight = np.r_[np.full(45, -1 / 45), np.full(15, 1 / 15)]
-    form = weight @ fit.phi ** np.abs(np.subtract.outer(np.arange(60), np.arange(60))) @ weight
+    lags = np.abs(np.subtract.outer(np.arange(60), np.arange(60)))
+
+    def variance(phi):
+        return weight @ phi**lags @ weight * 45 / max(45 - (1 + phi) / (1 - phi), 3) * 44 / 45
+
+    assert unit_variance(fit.phi, 45, 15) == pytest.approx(variance(fit.phi), rel=1e-10)
     spread = (noise[:45] - noise[:45].mean()).var(ddof=1)
-    shrunk = 45 / max(45 - (1 + fit.phi) / (1 - fit.phi), 3) * 44 / 45
-    assert fit.test.standard_error == pytest.approx(np.sqrt(spread * form * shrunk), rel=1e-10)
+    # Over φ's own error: more than at φ itself, and close to a fine average over the same normal.
+    nodes, shares = np.polynomial.hermite_e.hermegauss(21)
+    fine = [variance(min(max(fit.phi + z * np.sqrt((1 - fit.phi**2) / 45), -0.9), 0.95)) for z in nodes]
+    expected = np.sqrt(spread * (shares @ fine) / shares.sum())
+    assert fit.test.standard_error == pytest.approx(expected, rel=0.02)
+    assert fit.test.standard_error > np.sqrt(spread * variance(fit.phi))
 
 
 def test_trimmed_match_without_trimming_is_the_ratio_of_sums():

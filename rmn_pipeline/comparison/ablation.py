@@ -20,6 +20,7 @@ from rmn_pipeline.planning import (
     PlannerSettings,
     PlanningView,
     PlanRequest,
+    ResponseModel,
     fit_response,
     make_plan,
     resolve,
@@ -54,6 +55,7 @@ def ablation(
     settings: PlannerSettings | None = None,
     replicates: int = 50,
     seed: int = 0,
+    responses: Mapping[str, ResponseModel] | None = None,
 ) -> Ablation | None:
     """Plan and judge all four combinations; None where even the full stack refused the brief.
 
@@ -66,6 +68,7 @@ def ablation(
         settings: The planner's choices.
         replicates: How often each plan is carried out.
         seed: Fixes the luck that all share.
+        responses: Earlier fits of the views, by the same names.
     """
     if with_adapter.request is None:
         return None
@@ -73,7 +76,7 @@ def ablation(
     metric = ABLATION_METRIC[resolve(with_adapter.request).objective]
     cells, reached = [], {}
     for data in DATA:
-        fitted = fit_response(views[data], known)
+        fitted = (responses or {}).get(data) or fit_response(views[data], known)
         for has_adapter, reading in ((True, with_adapter), (False, without_adapter)):
             plan, refusal = None, reading.refused_because
             if reading.request is not None:

@@ -9,7 +9,7 @@ import polars as pl
 
 from rmn_pipeline.comparison.regret import Truth
 from rmn_pipeline.comparison.result import CurveBand, CurvePanel, StockWeek
-from rmn_pipeline.planning import Plan, PlannerSettings, PlanningView, PlanRequest
+from rmn_pipeline.planning import Plan, PlannerSettings, PlanningView, PlanRequest, ResponseModel
 from rmn_pipeline.planning.curves import Floats, response_at
 from rmn_pipeline.planning.make_plan import Prepared, incremental_draws, prepare
 
@@ -44,6 +44,7 @@ def curve_panels(
     start_date: date,
     truth: Truth | None = None,
     settings: PlannerSettings | None = None,
+    responses: Mapping[str, ResponseModel] | None = None,
 ) -> tuple[CurvePanel, ...]:
     """Curves with 90 % intervals for the cells (retailer, placement, product) that two plans fund most differently.
 
@@ -55,11 +56,15 @@ def curve_panels(
         start_date: First day of the plans.
         truth: The market's arms, where they are known.
         settings: The planner's choices.
+        responses: Earlier fits of the views, by mode.
     """
     if any(plans[mode].status == "infeasible" for mode in views):
         return ()
     known = settings or PlannerSettings()
-    beliefs = {mode: _beliefs(request, view, start_date, known) for mode, view in views.items()}
+    fits = responses or {}
+    beliefs = {
+        mode: _beliefs(request, view, start_date, known, fits.get(mode)) for mode, view in views.items()
+    }
     spends = {mode: _spend_by_cell(plans[mode]) for mode in views}
     titles = dict(skus.select("sku_id", "title").iter_rows())
     return tuple(
@@ -98,8 +103,16 @@ def stock_by_week(full: PlanningView, plans: Mapping[str, Plan]) -> tuple[StockW
     )
 
 
-def _beliefs(request: PlanRequest, view: PlanningView, start: date, settings: PlannerSettings) -> _Beliefs:
-    prepared = prepare(request, view, start_date=start, settings=settings, enforce_stock=False)
+def _beliefs(
+    request: PlanRequest,
+    view: PlanningView,
+    start: date,
+    settings: PlannerSettings,
+    response: ResponseModel | None,
+) -> _Beliefs:
+    prepared = prepare(
+        request, view, start_date=start, settings=settings, response=response, enforce_stock=False
+    )
     initial, half = incremental_draws(prepared, DRAWS, SEED)
     arms = prepared.scenario.arms
     return _Beliefs(

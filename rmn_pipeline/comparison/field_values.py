@@ -94,6 +94,7 @@ def play_fields(
     players: tuple[str, ...] = FIELDS,
     view_of: ViewOf | None = None,
     without_effect_on_the_fit: Coalition = WITHOUT_EFFECT_ON_THE_FIT,
+    responses: Mapping[str, ResponseModel] | None = None,
 ) -> PlayedGame:
     """Plan with every combination of fields and let the judge carry each plan out under the same luck.
 
@@ -109,10 +110,11 @@ def play_fields(
         players: The fields; with `view_of`, any names that it understands.
         view_of: What a combination may see; `masked_view` of the two views if not given.
         without_effect_on_the_fit: Players that no fit looks at, so that fits are shared across them.
+        responses: Earlier fits of the two views, as "full_data" and "clean_room"; used where all or none is visible.
     """
     known = settings or PlannerSettings()
     see = view_of or field_masks(full, clean)
-    fits: dict[Coalition, ResponseModel] = {}
+    fits = _known_fits(players, without_effect_on_the_fit, responses or {})
     plans: dict[Coalition, Plan | None] = {}
     refusals: dict[Coalition, str] = {}
     for coalition in coalitions(players):
@@ -135,6 +137,13 @@ def play_fields(
         plans=plans,
         refusals=refusals,
     )
+
+
+def _known_fits(
+    players: tuple[str, ...], without_effect: Coalition, responses: Mapping[str, ResponseModel]
+) -> dict[Coalition, ResponseModel]:
+    places = {"full_data": frozenset(players) - without_effect, "clean_room": frozenset[str]()}
+    return {places[mode]: response for mode, response in responses.items()}
 
 
 def _judged(

@@ -19,7 +19,7 @@ from rmn_pipeline.comparison.result import ComparisonResult
 from rmn_pipeline.comparison.summary import fill, summarize
 
 CONTENT_WIDTH_MM = 182.0
-CHART_DPI = 170
+CHART_DPI = 150
 SECTIONS = (
     ("outcomes", "What each plan brought in"),
     ("waterfall", "What each withheld field is worth"),

@@ -24,6 +24,7 @@ from rmn_pipeline.planning import (
     PlanRequest,
     baseline_plan,
     clean_room_view,
+    fit_response,
     full_data_view,
     oracle_plan,
 )
@@ -271,7 +272,7 @@ def _judge(
 
     config_path = project.data_dir / "world.yaml"
     if not config_path.is_file():
-        judge = ModelJudge(view, request, plan.start_date, plan.weeks)
+        judge = ModelJudge(view, request, plan.start_date, plan.weeks, fit_response(view))
         return "model", judge, PlannerSettings().seed, None
     world = build_world(WorldConfig.from_yaml(config_path))
     arms = world.true_arms(request.brand_id, plan.start_date, plan.weeks)
@@ -295,33 +296,29 @@ def _details(
     from rmn_pipeline.comparison.regret import Truth, regret_split
 
     full, clean, start = views["full_data"], views["clean_room"], plans["full_data"].start_date
+    fits = {mode: fit_response(view) for mode, view in views.items()}
     truth = None if true_arms is None else Truth(true_arms)
     splits = {
         mode: regret_split(
             plans[mode], request=requested(plans[mode]), view=views[mode], truth=truth, judge=judge,
-            start_date=start, replicates=replicates, seed=seed,
+            start_date=start, response=fits[mode], replicates=replicates, seed=seed,
         )
         for mode in MODES
         if truth is not None
     }  # fmt: skip
     read = {mode: read_reading(project, request.brand_id, mode) for mode in MODES}
     played = play_fields(
-        request=request,
-        full=full,
-        clean=clean,
-        judge=judge,
-        start_date=start,
-        replicates=replicates,
-        seed=seed,
-    )
+        request=request, full=full, clean=clean, judge=judge, start_date=start, replicates=replicates, seed=seed,
+        responses=fits,
+    )  # fmt: skip
     return Details(
         field_values=field_values(played),
         regret_splits={mode: split for mode, split in splits.items() if split is not None},
         ablation=ablation(
             with_adapter=read["full_data"], without_adapter=read["clean_room"], views=views, judge=judge,
-            start_date=start, replicates=replicates, seed=seed,
+            start_date=start, replicates=replicates, seed=seed, responses=fits,
         ),
-        curves=curve_panels(request, views, plans, full.skus, start_date=start, truth=truth),
+        curves=curve_panels(request, views, plans, full.skus, start_date=start, truth=truth, responses=fits),
         stock=stock_by_week(full, {mode: plans[mode] for mode in MODES}),
     )  # fmt: skip
 

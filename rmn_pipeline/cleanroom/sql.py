@@ -36,6 +36,7 @@ MAX_DEPTH = 16
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _ONE_DAY = datetime.timedelta(days=1)
 # A parser written for every dialect fails in many ways on hostile text; all of them are the same refusal.
 _PARSER_FAILURES = (
@@ -108,6 +109,9 @@ def _parse(text: str) -> Expr:
 
     if len(text) > MAX_CHARACTERS:
         _refuse(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
+    # An engine ends at a NUL or refuses it, even inside of a text; the parser reads on.
+    if _CONTROL.search(text):
+        _refuse(ErrorCode.INVALID_REQUEST)
     try:
         tokens = sqlglot.tokenize(text, read="duckdb")
         statement = _one_statement(text, tokens)
@@ -132,6 +136,7 @@ def _one_statement(text: str, tokens: Sequence[Token]) -> str:
     if tokens[0].token_type is not TokenType.SELECT or len(tokens) > MAX_TOKENS:
         _refuse(ErrorCode.QUERY_SHAPE_NOT_PERMITTED)
     _check_commas(tokens)
+    _check_letters(tokens)
     depth = 0
     for place, token in enumerate(tokens, start=1):
         depth += (token.token_type in opening) - (token.token_type in closing)
@@ -153,6 +158,18 @@ def _check_commas(tokens: Sequence[Token]) -> None:
     preceding = [TokenType.SEMICOLON] + [token.token_type for token in tokens[:-1]]
     for left, token, right in zip(preceding, tokens, following, strict=True):
         if token.token_type is TokenType.COMMA and (left in before or right in after):
+            _refuse(ErrorCode.INVALID_REQUEST)
+
+
+def _check_letters(tokens: Sequence[Token]) -> None:
+    """Keywords and functions in ASCII: the parser takes ſ for an S, as Unicode's upper case does; no engine does."""
+    from sqlglot.tokens import TokenType
+
+    texts = {TokenType.STRING, TokenType.IDENTIFIER}
+    followers = [token.token_type for token in tokens[1:]] + [TokenType.SEMICOLON]
+    for token, follower in zip(tokens, followers, strict=True):
+        is_name = token.token_type is TokenType.VAR and follower is not TokenType.L_PAREN
+        if token.token_type not in texts and not is_name and not token.text.isascii():
             _refuse(ErrorCode.INVALID_REQUEST)
 
 

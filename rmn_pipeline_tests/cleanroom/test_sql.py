@@ -399,6 +399,20 @@ def test_malformed_sql_requests_are_invalid(request_: object) -> None:
     assert raised.value.code is ErrorCode.INVALID_REQUEST
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT SUM(cost) FROM events WHERE date >= CA\u017fT('2026-01-20' AS DATE)",
+        "SELECT SUM(cost) a\u017f money FROM events",
+        "SELECT \u017fUM(cost) FROM events",
+        "SELECT SUM(cost) FROM events WHERE placement_type IN ('home', 'h\0me')",
+        "SELECT SUM(cost) FROM events\x0b",
+    ],
+)
+def test_what_the_parser_reads_and_no_engine_does_is_invalid(sql: str) -> None:
+    assert refusal(sql) is ErrorCode.INVALID_REQUEST
+
+
 def test_names_that_only_look_like_ascii_are_not_folded_into_it() -> None:
     # KELVIN SIGN and LATIN SMALL LETTER LONG S become k and s in lower case.
     assert refusal("SELECT wee\u212a, SUM(cost) FROM events GROUP BY 1") is ErrorCode.COLUMN_NOT_PERMITTED

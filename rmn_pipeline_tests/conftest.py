@@ -18,6 +18,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes name no test: packed ones hold the time, and two processes would collect different tests."""
+    return "bytes" if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps each file, and the whole chain, in one process, where its fixtures are made once; the chain comes first."""
     for item in items:

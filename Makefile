@@ -58,7 +58,7 @@ definitions: $(VENV)/.installed $(DAGSTER_HOME)/dagster.yaml
 	$(BIN)/dagster definitions validate -w workspace.yaml
 
 test: lint definitions  ## lint, types, import rules, unit and end-to-end tests with coverage
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 clean:  ## remove every output (not the virtual environment)
 	rm -rf data/lake data/reports data/landing/*/log data/brands/*/private .dagster_home

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,13 +24,26 @@ def pytest_make_parametrize_id(val: object) -> str | None:
     return "bytes" if isinstance(val, bytes) else None
 
 
-# First: pytest-xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
+class _ByFile(LoadFileScheduling):
+    """A file's tests, and all those of the whole chain, run in one process, where their fixtures are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = Path(nodeid.split("::", 1)[0]).parent.name
+        return folder if folder in ONE_PROCESS else str(super()._split_scope(nodeid))
+
+
+# Folders whose tests share what is costly to make.
+ONE_PROCESS = ("end_to_end", "serving")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    """Used with `--dist load…`; pytest-xdist 3.8 cannot read groups from marks under pytest 9.2."""
+    return _ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps each file, and the whole chain, in one process, where its fixtures are made once; the chain comes first."""
-    for item in items:
-        whole_chain = item.get_closest_marker("end_to_end") is not None
-        item.add_marker(pytest.mark.xdist_group("end_to_end" if whole_chain else item.path.stem))
+    """The whole chain first: it takes longest."""
     items.sort(key=lambda item: item.get_closest_marker("end_to_end") is None)
 
 

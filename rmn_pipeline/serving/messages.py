@@ -20,14 +20,18 @@ def _sendable(text: str) -> str:
     return text
 
 
-def _finite(number: float) -> float:
+# Below this, dividing by the temperature overflows, and the likeliest token wins anyway.
+LOWEST_TEMPERATURE = 0.01
+
+
+def _usable(number: float) -> float:
     if not math.isfinite(number):
         raise ValueError("must be a number")
-    return number
+    return number if number >= LOWEST_TEMPERATURE else 0.0
 
 
 Text = Annotated[str, AfterValidator(_sendable)]
-Temperature = Annotated[float, Field(ge=0, le=2), AfterValidator(_finite)]
+Temperature = Annotated[float, Field(ge=0, le=2), AfterValidator(_usable)]
 
 
 class Message(BaseModel):

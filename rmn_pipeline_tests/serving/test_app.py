@@ -116,6 +116,15 @@ def test_what_cannot_be_answered_is_said_clearly(client_of: Client, body: dict[s
     run(work())
 
 
+def test_a_temperature_next_to_nothing_is_greedy(client_of: Client) -> None:
+    async def work() -> None:
+        async with client_of() as client:
+            response = await client.post("/inference", json=question(brand_id="brand_x", temperature=5e-324))
+        assert response.json()["text"] == PLANTED["brand_x"]
+
+    run(work())
+
+
 def test_a_body_above_the_limit_is_refused(client_of: Client) -> None:
     async def work() -> None:
         async with client_of() as client:

